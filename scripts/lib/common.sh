@@ -58,6 +58,7 @@ need_packages() {
     [ ${#missing[@]} -gt 0 ] || return 0
     command -v apt-get >/dev/null || die "needs ${missing[*]}, and this is no Debian with apt-get to install them: install them by hand"
     need_root
+    mkdir -p "$CACHE"
     say "installing on this machine: ${missing[*]}"
     { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"; } \
         > "$CACHE/apt.log" 2>&1 ||
