@@ -161,7 +161,7 @@ def guest_cfg(a):
         kernel = ['kernel="/lab/kernel"', 'ramdisk="/lab/initramfs"', 'cmdline=%s' % json.dumps((args + " " + a.cmdline).strip())]
     lines = ['name="guest"', 'type="hvm"', 'vcpus=%d' % a.vcpus, 'memory=%d' % guest_memory(a)] + kernel + [
         'vga="none"', 'serial="none"', 'usb=0', 'tsc_mode="native"',
-        'on_poweroff="destroy"', 'on_crash="destroy"', 'on_reboot="restart"']
+        'on_poweroff="destroy"', 'on_crash="destroy"', 'on_reboot="destroy"']
     return "\n".join(lines + a.config) + "\n"
 
 
@@ -263,7 +263,7 @@ class Run:
         self.start = time.monotonic()
         self.stage, self.times, self.ended = "outer machine", {}, False
         self.report, self.checks, self.xl, self.reason, self.run_status = None, [], [], None, None
-        self.panic = None
+        self.panic, self.guest_panic = None, None
         self.guest_log = open(logs + "/guest.log", "w", encoding="utf-8")
         self.xl_log = open(logs + "/xl.log", "w", encoding="utf-8")
 
@@ -332,10 +332,8 @@ class Run:
             self.progress("report", "the report is here")
         elif line.startswith("@run "):
             self.run_status = int(line[5:])
-        elif "Kernel panic - not syncing" in line and not self.panic:
-            self.guest_panic = line
-
-    guest_panic = None
+        elif "Kernel panic - not syncing" in line:
+            self.guest_panic = self.guest_panic or line
 
     def follow(self, outer):
         console, channel = Tail(self.logs + "/console.log"), Tail(self.logs + "/channel.log")
@@ -357,14 +355,17 @@ class Run:
                 grace = grace or now + 2
                 if now > grace or gone:
                     raise Failed(DOM0, self.stage, self.panic, self.logs + "/console.log")
+            elif self.guest_panic and "gone" not in self.times:
+                grace = grace or now + 5
+                if now > grace:
+                    raise Failed(GUEST, self.stage, "the guest crashed: " + self.guest_panic, self.guest_log.name)
             elif gone:
                 why = open(self.logs + "/outer.log", encoding="utf-8", errors="replace").read().strip().splitlines()
                 raise Failed(DOM0, self.stage, "the outer machine ended (exit %d)%s" %
                              (outer.returncode, ": " + why[-1] if why else ""), self.logs + "/console.log")
             elif now - self.start > self.a.timeout:
                 log = "guest.log" if "created" in self.times else "console.log"
-                extra = "; the guest's kernel panicked" if self.guest_panic else ""
-                raise Failed(TIMEOUT, self.stage, "nothing ended it within %d s%s" % (self.a.timeout, extra), self.logs + "/" + log)
+                raise Failed(TIMEOUT, self.stage, "nothing ended it within %d s" % self.a.timeout, self.logs + "/" + log)
             time.sleep(0.05)
 
     def verdict(self):
@@ -375,7 +376,8 @@ class Run:
             raise Failed(GUEST, self.stage, "the guest crashed%s" % (": " + self.guest_panic if self.guest_panic else ""),
                          self.logs + "/guest.log")
         if self.report is None:
-            raise Failed(GUEST, self.stage, "the guest went away without a report", self.logs + "/guest.log")
+            how = "rebooted" if self.reason == 1 else "went away"
+            raise Failed(GUEST, self.stage, "the guest %s without a report" % how, self.logs + "/guest.log")
         bad = [c for c in self.checks if c["result"] in ("fail", "error")]
         if bad:
             raise Failed(CHECKS, "checks", "%d of %d checks failed, first %s: %s" %
@@ -402,7 +404,7 @@ def new_logs(a):
 
 def show_tail(path, count=12):
     try:
-        lines = open(path, encoding="utf-8", errors="replace").read().splitlines()
+        lines = [l for l in open(path, encoding="utf-8", errors="replace").read().splitlines() if l.strip()]
     except OSError:
         return
     print("--- the end of %s:" % path, file=sys.stderr)

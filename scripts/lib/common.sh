@@ -136,10 +136,14 @@ root_key() { { echo "$SUITE 2"; root_packages; } | key_of; }
 root_dir() { printf '%s/root-%s' "$CACHE" "$(root_key)"; }
 
 # Runs a command inside the Debian 13 root: /repo is this checkout (read only),
-# /cache the cache.  As the unprivileged user "builder", unless --root comes first.
+# /cache the cache.  As the unprivileged user "builder", unless --root comes first;
+# after --tests as root too, with what this project's own scripts need in there.
 in_root() {
-    local root user=builder
-    if [ "$1" = --root ]; then user=root; shift; fi
+    local root user=builder tests=
+    case $1 in
+    --root) user=root; shift ;;
+    --tests) user=root tests=1; shift ;;
+    esac
     root=$(root_dir)
     [ -e "$root/.complete" ] || die "there is no Debian 13 root yet (run scripts/mkroot)"
     # shellcheck disable=SC2016
@@ -147,15 +151,22 @@ in_root() {
         SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" JOBS="$JOBS" CCACHE_DIR=/cache/ccache CCACHE_MAXSIZE=3G \
         CCACHE_COMPILERCHECK=content \
         unshare --mount --propagation private bash -euc '
-            root=$1 repo=$2 cache=$3 user=$4; shift 4
+            root=$1 repo=$2 cache=$3 user=$4 tests=$5; shift 5
             mount --bind "$repo" "$root/repo"; mount -o remount,bind,ro "$root/repo"
             mount --bind "$cache" "$root/cache"
             mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"
             mount -t tmpfs -o mode=1777 tmp "$root/tmp"
+            if [ -n "$tests" ]; then
+                # The machine'"'"'s package client and the way to its archive.
+                mount --bind /etc/apt "$root/etc/apt"
+                touch "$root/etc/resolv.conf"
+                [ ! -e /etc/resolv.conf ] || mount --bind "$(readlink -f /etc/resolv.conf)" "$root/etc/resolv.conf"
+                export XEN_MANYCORE_CACHE=/cache XEN_MANYCORE_LOCKED=1
+            fi
             exec 9>&-
             if [ "$user" = root ]; then exec chroot "$root" "$@"; fi
             exec chroot --userspec=builder:builder "$root" "$@"' \
-        in_root "$root" "$TOP" "$CACHE" "$user" "$@"
+        in_root "$root" "$TOP" "$CACHE" "$user" "$tests" "$@"
 }
 
 # Runs a command with its output in a log, saying every 20 s how far it is.

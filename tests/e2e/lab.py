@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the end-to-end tests share: running the project's own commands."""
+
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Outcome:
+    """How a command ended: status, what it printed, and its JSON report if it made one."""
+
+    def __init__(self, run):
+        self.status, self.out, self.err = run.returncode, run.stdout, run.stderr
+        try:
+            self.report = json.loads(run.stdout.splitlines()[-1]) if run.stdout.strip() else {}
+        except ValueError:
+            self.report = {}
+
+    def last_error(self):
+        """The last line of standard error: where every script puts its one clear line."""
+        lines = [l for l in self.err.splitlines() if l.strip()]
+        return lines[-1] if lines else ""
+
+
+class LabTest(unittest.TestCase):
+    maxDiff = None
+
+    def command(self, *args, env=None, top=TOP):
+        environment = dict(os.environ, **(env or {}))
+        return Outcome(subprocess.run([top + "/scripts/" + args[0], *args[1:]], env=environment, text=True,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                      check=False))
+
+    def boot(self, *args, status=0):
+        """Boots, and fails the test with all that the run said unless it ends with this status."""
+        o = self.command("boot", "--json", *args)
+        self.assertEqual(o.status, status, "scripts/boot %s\n%s\n%s" % (" ".join(args), o.out, o.err))
+        return o
+
+    def log(self, outcome, name):
+        with open(os.path.join(outcome.report["logs"], name), encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def temporary(self, text, mode=0o755):
+        f = tempfile.NamedTemporaryFile("w", delete=False)
+        self.addCleanup(os.unlink, f.name)
+        f.write(text)
+        f.close()
+        os.chmod(f.name, mode)
+        return f.name

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real guests on real Xen: what boots, and how each way of failing is told."""
+
+import unittest
+
+from lab import LabTest
+
+
+class Boot(LabTest):
+    def check_linux(self, o, vcpus):
+        r = o.report
+        self.assertTrue(r["ok"])
+        self.assertEqual((r["vcpus_present"], r["vcpus_online"], r["vcpus_refused"]), (vcpus, vcpus, 0))
+        self.assertEqual(r["warnings"], 0, self.log(o, "guest.log"))
+        return r
+
+    def test_1_vcpu(self):
+        r = self.check_linux(self.boot("--vcpus", "1"), 1)
+        self.assertEqual(r["apic_ids"], "0")
+        self.assertGreater(r["interrupts"], 0)
+        # The stages come in order, each once.
+        names = ["xen", "dom0", "create", "created", "guest init", "report", "gone"]
+        times = [r["times"][n] for n in names]
+        self.assertEqual(times, sorted(times))
+
+    def test_stock_128(self):
+        r = self.check_linux(self.boot("--stock", "--vcpus", "128"), 128)
+        self.assertEqual(r["apic_ids"], "0-254/2")
+        self.assertEqual(r["cpus_interrupted"], 128)
+
+    def test_stock_129_refused(self):
+        o = self.boot("--stock", "--vcpus", "129", status=4)
+        self.assertEqual(o.report["stage"], "xl create")
+        self.assertIn("domain creation fail: Invalid argument", o.report["error"])
+        self.assertNotIn("created", o.report["times"])
+
+    def test_whole_cfg(self):
+        cfg = self.temporary('name="guest"\ntype="hvm"\nvcpus=3\nmemory=160\nkernel="/lab/kernel"\n'
+                             'ramdisk="/lab/initramfs"\ncmdline="console=hvc0 quiet lpj=10000000 tsc=reliable"\n'
+                             'tsc_mode="native"\nvga="none"\n')
+        run = self.temporary("#!/bin/sh\necho \"the script runs on $(nproc) CPUs\"\nexit 0\n")
+        o = self.boot("--cfg", cfg, "--run", run)
+        self.check_linux(o, 3)
+        self.assertIn("the script runs on 3 CPUs", self.log(o, "guest.log"))
+
+    def test_debian_kernel(self):
+        r = self.check_linux(self.boot("--kernel", "debian", "--vcpus", "4"), 4)
+        self.assertRegex(r["kernel"], r"deb13.*-amd64$")
+
+    def test_icount(self):
+        self.check_linux(self.boot("--icount", "--vcpus", "2"), 2)
+
+
+class Failures(LabTest):
+    """Each way of failing is told apart, within the timeout, with the log that matters."""
+
+    def test_guest_panics(self):
+        o = self.boot("--cmdline", "lab.then=crash", "--vcpus", "2", status=5)
+        self.assertIn("the guest crashed: Kernel panic", o.report["error"])
+        self.assertIn("sysrq triggered crash", o.err)
+
+    def test_guest_without_report(self):
+        o = self.boot("--cmdline", "rdinit=/bin/poweroff", status=5)
+        self.assertRegex(o.report["error"], "without a report")
+
+    def test_guest_script_fails(self):
+        o = self.boot("--run", self.temporary("#!/bin/sh\nexit 3\n"), status=8)
+        self.assertIn("status 3", o.report["error"])
+
+    def test_hang(self):
+        o = self.boot("--cmdline", "lab.then=hang", "--timeout", "40", status=7)
+        self.assertEqual(o.report["stage"], "report")
+        self.assertIn("within 40 s", o.report["error"])
+
+    def test_dom0_dies(self):
+        o = self.boot("--before", self.temporary("echo c > /proc/sysrq-trigger\n"), status=6)
+        self.assertEqual(o.report["stage"], "dom0")
+        self.assertIn("sysrq triggered crash", o.report["error"])
+
+    def test_xen_dies(self):
+        # An unknown scheduler is an error to Xen's boot, before dom0.
+        o = self.boot("--xen-args", "dom0_mem=1P,max:1P", "--timeout", "60", status=6)
+        self.assertNotIn("dom0", o.report["times"])
+
+    def test_outer_machine_dies(self):
+        o = self.boot("--outer-args", "-device nonesuch", status=6)
+        self.assertIn("nonesuch", o.report["error"])
+
+    def test_xl_refuses(self):
+        o = self.boot("--config", "vcpus=\"many\"", status=4)
+        self.assertEqual(o.report["stage"], "xl create")
+
+
+if __name__ == "__main__":
+    unittest.main()
