@@ -65,7 +65,7 @@ def parse(argv):
                    help="let the kernel itself bring up all CPUs (slow in emulation), instead of the guest's init")
     g.add_argument("--run", metavar="FILE", help="a script for the guest to run after its report")
     g.add_argument("--config", action="append", default=[], metavar="LINE",
-                   help="a line for the guest's xl.cfg, such as 'name=value' (may be repeated)")
+                   help="a line for the guest's xl.cfg, such as 'name=value'; it replaces the lab's own of that name (may be repeated)")
     g.add_argument("--cfg", metavar="FILE", help="a whole xl.cfg instead of the lab's (it must name the guest \"guest\";"
                    " in dom0 the kernel is /lab/kernel, its initramfs /lab/initramfs, and --file puts more there)")
     m = p.add_argument_group("the machine below it")
@@ -148,9 +148,17 @@ def guest_memory(a):
     return base + (1 if a.kernel == "small" else 2) * a.vcpus
 
 
+def quoted(option, text):
+    """A string of xl.cfg, which knows no escapes."""
+    for mark in "\"'":
+        if mark not in text:
+            return mark + text + mark
+    raise Failed(USAGE, "set-up", "%s: xl.cfg can't hold both kinds of quotation marks in one string" % option)
+
+
 def guest_cfg(a):
     if a.guest == "bare":
-        kernel = ['kernel="/lab/kernel"', 'cmdline=%s' % json.dumps(a.cmdline)]
+        kernel = ['kernel="/lab/kernel"', 'cmdline=%s' % quoted("--cmdline", a.cmdline)]
     else:
         # Timer calibration and plain bring-up cost minutes in emulation: the guest's init brings up the CPUs.
         args = "console=hvc0 quiet lpj=10000000 tsc=reliable no_timer_check clocksource=tsc mitigations=off panic=0"
@@ -158,11 +166,12 @@ def guest_cfg(a):
             args += " random.trust_cpu=1"
         if not a.plain:
             args += " maxcpus=1"
-        kernel = ['kernel="/lab/kernel"', 'ramdisk="/lab/initramfs"', 'cmdline=%s' % json.dumps((args + " " + a.cmdline).strip())]
+        kernel = ['kernel="/lab/kernel"', 'ramdisk="/lab/initramfs"', 'cmdline=%s' % quoted("--cmdline", (args + " " + a.cmdline).strip())]
     lines = ['name="guest"', 'type="hvm"', 'vcpus=%d' % a.vcpus, 'memory=%d' % guest_memory(a)] + kernel + [
         'vga="none"', 'serial="none"', 'usb=0', 'tsc_mode="native"',
         'on_poweroff="destroy"', 'on_crash="destroy"', 'on_reboot="destroy"']
-    return "\n".join(lines + a.config) + "\n"
+    theirs = {l.split("=")[0].strip() for l in a.config}
+    return "\n".join([l for l in lines if l.split("=")[0] not in theirs] + a.config) + "\n"
 
 
 def lab_archive(a, made, work):
