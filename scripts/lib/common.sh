@@ -68,9 +68,10 @@ need_packages() {
 # SHA-256 of what is on standard input, short enough for a directory's name.
 key_of() { sha256sum | cut -c1-20; }
 
-# SHA-256 over names, modes and contents of the files below the arguments.
+# SHA-256 over names, modes and contents of the files below the arguments, those
+# of them that exist.
 hash_files() {
-    find "$@" \( -type f -o -type l \) -print0 2>/dev/null | LC_ALL=C sort -z |
+    { find "$@" \( -type f -o -type l \) -print0 2>/dev/null || true; } | LC_ALL=C sort -z |
         while IFS= read -r -d '' f; do
             printf '%s\n' "${f#"$TOP/"}"
             if [ -L "$f" ]; then readlink "$f"; else [ ! -x "$f" ] || echo x; sha256sum < "$f"; fi

@@ -186,6 +186,7 @@ class RoundTrip(LabTest):
         o = self.command("refresh", "xen", env=self.env, top=self.top)
         self.assertEqual(o.status, 1)
         self.assertIn("uncommitted", o.last_error())
+        os.makedirs(self.top + "/xen-patches/files", exist_ok=True)
         with open(self.top + "/xen-patches/files/NEW", "w", encoding="utf-8") as f:
             f.write("the checkout changed too\n")
         o = self.command("prepare", "xen", env=self.env, top=self.top)
