@@ -426,7 +426,7 @@ def summary(r):
         print("  %-14s %s" % (name, value))
 
     print("the guest reports:")
-    row("guest", "%s %s" % (r["guest"], r.get("kernel", "")))
+    row("guest", ("%s %s" % (r["guest"], r.get("kernel", ""))).strip())
     refused = ", %d refused by its kernel" % r["vcpus_refused"] if r.get("vcpus_refused") else ""
     row("vCPUs", "%d online of %d present%s" % (r["vcpus_online"], r["vcpus_present"], refused))
     row("APIC", "%s, IDs %s" % (r.get("apic_mode"), r.get("apic_ids")))

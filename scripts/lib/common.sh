@@ -109,10 +109,10 @@ suite_apt() {
         -o APT::Architecture=amd64 -o Acquire::Languages=none "$@"
 }
 
-# Fetches that archive's signed index, once in a run.
+# Fetches that archive's signed index, unless that was done in the last ten minutes.
 suite_update() {
     local dir=$CACHE/apt
-    [ -z "${XEN_MANYCORE_INDEX_FRESH:-}" ] || return 0
+    [ -z "$(find "$dir/fresh" -mmin -10 2>/dev/null)" ] || return 0
     command -v apt-get >/dev/null || die "needs apt-get: sources come from Debian's archive by the machine's package client"
     mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
     suite_sources > "$dir/sources.list"
@@ -127,7 +127,7 @@ suite_update() {
     suite_apt apt-get -q update > "$CACHE/apt.log" 2>&1 || true
     grep -q '^[EW]: .*\(Failed to fetch\|Could not\|not signed\|not available\)' "$CACHE/apt.log" &&
         die "can't read Debian's index: $(grep -m1 '^[EW]:' "$CACHE/apt.log" | cut -c4-) (is the network up?)"
-    export XEN_MANYCORE_INDEX_FRESH=1
+    touch "$dir/fresh"
 }
 
 ROOT_PACKAGES_FILE=$TOP/scripts/root-packages

@@ -3,8 +3,11 @@
 
 import json
 import os
+import platform
+import re
 import subprocess
 import tempfile
+import time
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -40,6 +43,23 @@ class LabTest(unittest.TestCase):
         o = self.command("boot", "--json", *args)
         self.assertEqual(o.status, status, "scripts/boot %s\n%s\n%s" % (" ".join(args), o.out, o.err))
         return o
+
+    def record(self, name, outcome, *args):
+        """Keeps a long run's report as data: scripts/test puts it into tests/results/."""
+        directory = os.path.join(os.environ["XEN_MANYCORE_CACHE"], "results")
+        os.makedirs(directory, exist_ok=True)
+        sources = {}
+        for pkg in ("xen", "qemu"):
+            with open("%s/%s-patches/source" % (TOP, pkg), encoding="utf-8") as f:
+                sources[pkg] = re.search(r"^version (\S+)", f.read(), re.M).group(1)
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            cpu = re.search(r"^model name\s*: (.*)", f.read(), re.M).group(1)
+        report = {k: v for k, v in outcome.report.items() if k != "logs"}
+        with open("%s/%s.json" % (directory, name), "w", encoding="utf-8") as f:
+            json.dump({"name": name, "date": time.strftime("%Y-%m-%d"), "command": "scripts/boot " + " ".join(args),
+                       "sources": sources, "host": {"cpu": cpu, "cpus": os.cpu_count(), "kernel": platform.release()},
+                       "report": report}, f, indent=1, sort_keys=True)
+            f.write("\n")
 
     def log(self, outcome, name):
         with open(os.path.join(outcome.report["logs"], name), encoding="utf-8", errors="replace") as f:

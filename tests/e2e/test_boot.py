@@ -51,6 +51,33 @@ class Boot(LabTest):
         self.check_linux(self.boot("--icount", "--vcpus", "2"), 2)
 
 
+class Bare(LabTest):
+    """The bare-metal guest: every check of its own passes, and none is skipped that can run."""
+
+    def bare(self, vcpus, *args):
+        o = self.boot("--guest", "bare", "--vcpus", str(vcpus), *args)
+        r = o.report
+        self.assertEqual((r["vcpus_present"], r["vcpus_online"]), (vcpus, vcpus))
+        self.assertEqual({c["name"] for c in r["checks"] if c["result"] == "skip"}, {"mmio"})
+        return r
+
+    def test_stock_1(self):
+        self.bare(1, "--stock")
+
+    def test_stock_128(self):
+        r = self.bare(128, "--stock")
+        self.assertEqual((r["apic_mode"], r["apic_ids"]), ("xapic", "0-254/2"))
+
+    def test_check_fails(self):
+        """A check that doesn't hold makes the run fail, and says which."""
+        o = self.boot("--guest", "bare", "--vcpus", "2", "--cmdline", "expect.vcpus=3", status=8)
+        self.assertIn("expect", o.report["error"])
+
+    def test_panic(self):
+        o = self.boot("--guest", "bare", "--cmdline", "debug.panic=1", status=5)
+        self.assertIn("the guest crashed", o.report["error"])
+
+
 class Failures(LabTest):
     """Each way of failing is told apart, within the timeout, with the log that matters."""
 

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Xen's hypercalls, as an HVM guest reaches them: through the page that an MSR fills. */
+#include "bare.h"
+
+#include <xen/xen.h>
+#include <xen/sched.h>
+#include <xen/event_channel.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
+#include <xen/arch-x86/cpuid.h>
+
+static uint8_t hypercall_page[4096] __attribute__((aligned(4096)));
+
+uint32_t xen_cpuid_base;
+uint32_t xen_version;
+
+static long hypercall2(unsigned int nr, unsigned long a, unsigned long b)
+{
+    long ret;
+
+    asm volatile ( "call *%[page]"
+                   : "=a" (ret), "+D" (a), "+S" (b)
+                   : [page] "r" (hypercall_page + nr * 32)
+                   : "memory", "cc", "rcx", "r11" );
+    return ret;
+}
+
+void xen_init(void)
+{
+    uint32_t base;
+
+    for ( base = XEN_CPUID_FIRST_LEAF; base < XEN_CPUID_FIRST_LEAF + 0x10000; base += 0x100 )
+    {
+        struct regs4 r = cpuid(base, 0);
+
+        if ( r.b == XEN_CPUID_SIGNATURE_EBX && r.c == XEN_CPUID_SIGNATURE_ECX &&
+             r.d == XEN_CPUID_SIGNATURE_EDX && r.a >= base + 2 )
+        {
+            xen_version = cpuid(base + 1, 0).a;
+            wrmsr(cpuid(base + 2, 0).b, (uintptr_t)hypercall_page);
+            xen_cpuid_base = base;
+            return;
+        }
+        /* Without any hypervisor these leaves mirror others: no use in looking further. */
+        if ( !(cpuid(1, 0).c & 0x80000000U) )
+            return;
+    }
+}
+
+bool xen_hvm_param(uint32_t index, uint64_t *value)
+{
+    struct xen_hvm_param p = { .domid = DOMID_SELF, .index = index };
+
+    if ( !xen_cpuid_base || hypercall2(__HYPERVISOR_hvm_op, HVMOP_get_param, (uintptr_t)&p) )
+        return false;
+    *value = p.value;
+    return true;
+}
+
+void xen_evtchn_send(uint32_t port)
+{
+    struct evtchn_send send = { .port = port };
+
+    hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_send, (uintptr_t)&send);
+}
+
+void xen_yield(void)
+{
+    if ( xen_cpuid_base )
+        hypercall2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+}
+
+void xen_shutdown(unsigned int reason)
+{
+    struct sched_shutdown s = { .reason = reason };
+
+    hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, (uintptr_t)&s);
+}
