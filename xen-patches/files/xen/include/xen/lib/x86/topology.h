@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Topology of a guest, and the (x2)APIC IDs that follow from it.
+ *
+ * Pure functions over integers and struct cpu_policy, used by Xen, by the
+ * toolstack and by tests alike.  None takes a lock or allocates.
+ *
+ * The toolstack chooses a topology and writes it to CPUID leaf 0xb of the
+ * domain's policy.  That leaf alone determines the APIC ID of each vCPU:
+ *
+ *   thread =  vcpu_id % threads
+ *   core   = (vcpu_id / threads) % cores
+ *   socket =  vcpu_id / (threads * cores)
+ *   id     =  socket << pkg_shift | core << thread_shift | thread
+ *
+ * which is the layout of Intel SDM vol. 3, 9.9.1 "Hierarchical Mapping of Shared
+ * Resources".  A policy whose leaf 0xb is empty stands for the APIC IDs that
+ * guests had before: 2 * vcpu_id.
+ */
+#ifndef XEN_LIB_X86_TOPOLOGY_H
+#define XEN_LIB_X86_TOPOLOGY_H
+
+#ifdef __XEN__
+#include <xen/types.h>
+#else
+#include <stdint.h>
+#endif
+
+struct cpu_policy;
+
+/*
+ * Highest APIC ID that a guest can have.  Each of the two roundings to a power
+ * of two in a packed layout at most doubles the range of IDs, so any topology
+ * of 1024 vCPUs fits.  Xen sizes per-domain tables by the IDs in use, and
+ * refuses what is over this.
+ */
+#define X86_TOPO_MAX_APIC_ID 0xfffU
+
+/* Limits of the fields of CPUID (0x8000001e EBX[15:8], ECX[7:0]; 0xb EBX[15:0]). */
+#define X86_TOPO_MAX_THREADS 256U
+#define X86_TOPO_MAX_CORES   1024U
+#define X86_TOPO_MAX_SOCKETS 256U
+
+struct x86_topology {
+    unsigned int threads;      /* Threads in a core, at least 1. */
+    unsigned int cores;        /* Cores in a socket, at least 1. */
+    unsigned int thread_shift; /* Bits of an ID below the core's number. */
+    unsigned int pkg_shift;    /* Bits of an ID below the socket's number. */
+};
+
+/*
+ * Lay out @threads a core and @cores a socket with the fewest bits, so that IDs
+ * are contiguous wherever the topology allows.
+ *
+ * Returns 0, or -ERANGE if a number is zero or over its limit above.
+ */
+int x86_topo_init_packed(struct x86_topology *t, unsigned int threads,
+                         unsigned int cores);
+
+/*
+ * Lay out one socket with @nr_vcpus cores, a thread each, and IDs of
+ * 2 * vcpu_id: what an empty leaf 0xb stands for, in a form that a guest with
+ * IDs over 255 can enumerate.
+ *
+ * Returns 0, or -ERANGE as above.
+ */
+int x86_topo_init_legacy(struct x86_topology *t, unsigned int nr_vcpus);
+
+/* APIC ID of @vcpu_id, 32 bits wide. */
+uint32_t x86_topo_apic_id(const struct x86_topology *t, unsigned int vcpu_id);
+
+/*
+ * Take the topology out of leaf 0xb of @p.
+ *
+ * Returns 0; -ENOENT if the leaf is empty; or -EINVAL if it isn't a topology
+ * that the formula above can work with, with the subleaf at fault stored to
+ * @err_subleaf unless that is NULL.  @t is written in the first case only.
+ */
+int x86_topo_from_policy(struct x86_topology *t, const struct cpu_policy *p,
+                         unsigned int *err_subleaf);
+
+/*
+ * Write @t to every leaf of @p that tells of topology: 1, 4, 0xb and, by
+ * @p->x86_vendor, 0x80000001 and 0x80000008.  Fields which are too narrow hold
+ * the highest value that they can.  The per-vCPU fields (leaf 1 EBX[31:24], 0xb
+ * EDX, 0x8000001e) are filled in when a guest executes CPUID.
+ */
+void x86_topo_to_policy(const struct x86_topology *t, struct cpu_policy *p);
+
+/* APIC ID of @vcpu_id by policy @p: 2 * vcpu_id unless leaf 0xb holds better. */
+uint32_t x86_topo_policy_apic_id(const struct cpu_policy *p,
+                                 unsigned int vcpu_id);
+
+/*
+ * AMD leaf 0x8000001e for @vcpu_id with APIC ID @apic_id.  The core and node
+ * numbers are 8 bits wide there, and wrap.
+ */
+void x86_topo_amd_leaf_1e(const struct x86_topology *t, unsigned int vcpu_id,
+                          uint32_t apic_id, uint32_t *eax, uint32_t *ebx,
+                          uint32_t *ecx);
+
+#endif /* XEN_LIB_X86_TOPOLOGY_H */
+
+/*
+ * Local variables:
+ * mode: C
+ * c-file-style: "BSD"
+ * c-basic-offset: 4
+ * tab-width: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

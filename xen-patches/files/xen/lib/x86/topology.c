@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "private.h"
+
+#include <xen/lib/x86/cpu-policy.h>
+#include <xen/lib/x86/topology.h>
+
+/* Values of leaf 0xb ECX[15:8]. */
+#define TOPO_TYPE_SMT  1U
+#define TOPO_TYPE_CORE 2U
+
+/* Bits needed to number @n things. */
+static unsigned int order_of(unsigned int n)
+{
+    unsigned int order = 0;
+
+    while ( (1U << order) < n )
+        order++;
+
+    return order;
+}
+
+int x86_topo_init_packed(struct x86_topology *t, unsigned int threads,
+                         unsigned int cores)
+{
+    if ( !threads || threads > X86_TOPO_MAX_THREADS ||
+         !cores || cores > X86_TOPO_MAX_CORES )
+        return -ERANGE;
+
+    t->threads      = threads;
+    t->cores        = cores;
+    t->thread_shift = order_of(threads);
+    t->pkg_shift    = t->thread_shift + order_of(cores);
+
+    return 0;
+}
+
+int x86_topo_init_legacy(struct x86_topology *t, unsigned int nr_vcpus)
+{
+    int rc = x86_topo_init_packed(t, 1, nr_vcpus);
+
+    if ( rc )
+        return rc;
+
+    /* A sibling thread that isn't there. */
+    t->thread_shift++;
+    t->pkg_shift++;
+
+    return 0;
+}
+
+uint32_t x86_topo_apic_id(const struct x86_topology *t, unsigned int vcpu_id)
+{
+    unsigned int thread = vcpu_id % t->threads;
+    unsigned int core   = (vcpu_id / t->threads) % t->cores;
+    unsigned int socket = vcpu_id / (t->threads * t->cores);
+
+    return (socket << t->pkg_shift) | (core << t->thread_shift) | thread;
+}
+
+int x86_topo_from_policy(struct x86_topology *t, const struct cpu_policy *p,
+                         unsigned int *err_subleaf)
+{
+    const struct cpuid_topo_leaf *smt = &p->topo.subleaf[0];
+    const struct cpuid_topo_leaf *core = &p->topo.subleaf[1];
+    struct x86_topology n;
+    unsigned int i, bad = 0;
+
+    BUILD_BUG_ON(ARRAY_SIZE(p->topo.raw) != 2);
+
+    /* EDX is each vCPU's own ID, and of no interest here. */
+    for ( i = 0; i < ARRAY_SIZE(p->topo.raw); i++ )
+        if ( p->topo.raw[i].a || p->topo.raw[i].b || p->topo.raw[i].c )
+            break;
+    if ( i == ARRAY_SIZE(p->topo.raw) )
+        return -ENOENT;
+
+    for ( bad = 0; bad < ARRAY_SIZE(p->topo.raw); bad++ )
+        if ( (p->topo.raw[bad].a & ~0x1fU) || (p->topo.raw[bad].b >> 16) ||
+             (p->topo.raw[bad].c >> 16) || p->topo.subleaf[bad].level != bad )
+            goto err;
+
+    bad = 0;
+    n.threads = smt->nr_logical;
+    n.thread_shift = smt->id_shift;
+    if ( smt->type != TOPO_TYPE_SMT || !n.threads ||
+         n.threads > X86_TOPO_MAX_THREADS ||
+         n.thread_shift < order_of(n.threads) )
+        goto err;
+
+    bad = 1;
+    n.cores = core->nr_logical / n.threads;
+    n.pkg_shift = core->id_shift;
+    if ( core->type != TOPO_TYPE_CORE || !n.cores ||
+         n.cores > X86_TOPO_MAX_CORES || core->nr_logical % n.threads ||
+         n.pkg_shift < n.thread_shift + order_of(n.cores) ||
+         /* Enough for any layout within bounds, and keeps the sums small. */
+         n.pkg_shift > order_of(X86_TOPO_MAX_APIC_ID + 1) )
+        goto err;
+
+    *t = n;
+
+    return 0;
+
+ err:
+    if ( err_subleaf )
+        *err_subleaf = bad;
+
+    return -EINVAL;
+}
+
+void x86_topo_to_policy(const struct x86_topology *t, struct cpu_policy *p)
+{
+    unsigned int i, nr = t->threads * t->cores;
+    unsigned int core_ids = 1U << (t->pkg_shift - t->thread_shift);
+    unsigned int pkg_ids = 1U << t->pkg_shift;
+    bool amd = p->x86_vendor & (X86_VENDOR_AMD | X86_VENDOR_HYGON);
+
+    memset(p->topo.raw, 0, sizeof(p->topo.raw));
+    p->topo.subleaf[0] = (struct cpuid_topo_leaf){
+        .id_shift   = t->thread_shift,
+        .nr_logical = t->threads,
+        .level      = 0,
+        .type       = TOPO_TYPE_SMT,
+    };
+    p->topo.subleaf[1] = (struct cpuid_topo_leaf){
+        .id_shift   = t->pkg_shift,
+        .nr_logical = nr,
+        .level      = 1,
+        .type       = TOPO_TYPE_CORE,
+    };
+
+    p->basic.htt = nr > 1;
+
+    if ( amd )
+    {
+        /*
+         * Leaf 1 counts the threads that there are, and so does 0x80000008 NC
+         * (less one).  The number of bits goes to ApicIdSize.
+         */
+        p->basic.lppp = min(nr, 255U);
+        p->extd.cmp_legacy = nr > 1;
+        p->extd.nc = min(nr, 256U) - 1;
+        p->extd.apic_id_size = min(t->pkg_shift, 15U);
+        /*
+         * Software without knowledge of 0x8000001e takes a socket's threads
+         * for cores, and gets IDs out of leaf 1.
+         */
+        p->extd.topoext = true;
+    }
+    else
+    {
+        /* Leaf 1 holds the IDs that are set aside, in use or not. */
+        p->basic.lppp = min(pkg_ids, 255U);
+        p->extd.cmp_legacy = false;
+    }
+
+    /* Structured caches: all zeroes on AMD.  L1 and L2 belong to a core. */
+    for ( i = 0; i < ARRAY_SIZE(p->cache.raw) && p->cache.subleaf[i].type; i++ )
+    {
+        struct cpuid_cache_leaf *c = &p->cache.subleaf[i];
+        unsigned int sharing = c->level >= 3 ? pkg_ids : 1U << t->thread_shift;
+
+        c->cores_per_package = min(core_ids, 64U) - 1;
+        c->threads_per_cache = min(sharing, 4096U) - 1;
+    }
+}
+
+uint32_t x86_topo_policy_apic_id(const struct cpu_policy *p,
+                                 unsigned int vcpu_id)
+{
+    struct x86_topology t;
+
+    if ( x86_topo_from_policy(&t, p, NULL) )
+        return vcpu_id * 2;
+
+    return x86_topo_apic_id(&t, vcpu_id);
+}
+
+void x86_topo_amd_leaf_1e(const struct x86_topology *t, unsigned int vcpu_id,
+                          uint32_t apic_id, uint32_t *eax, uint32_t *ebx,
+                          uint32_t *ecx)
+{
+    unsigned int core = (vcpu_id / t->threads) % t->cores;
+    unsigned int socket = vcpu_id / (t->threads * t->cores);
+
+    *eax = apic_id;
+    *ebx = ((t->threads - 1) << 8) | (uint8_t)core;
+    *ecx = (uint8_t)socket; /* One node a socket. */
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-file-style: "BSD"
+ * c-basic-offset: 4
+ * tab-width: 4
+ * indent-tabs-mode: nil
+ * End:
+ */
