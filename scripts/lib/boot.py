@@ -380,7 +380,8 @@ class Run:
     def verdict(self):
         if "created" not in self.times:
             errors = [l for l in self.xl if re.search(r"error|fail|refus|invalid|must|too ", l, re.I)]
-            raise Failed(REFUSED, "xl create", errors[0] if errors else "xl didn't create the guest", self.logs + "/xl.log")
+            said = errors or [l for l in reversed(self.xl) if not l.startswith("Parsing config")] or ["xl didn't create the guest"]
+            raise Failed(REFUSED, "xl create", said[0], self.logs + "/xl.log")
         if self.reason == 3 or self.guest_panic:
             raise Failed(GUEST, self.stage, "the guest crashed%s" % (": " + self.guest_panic if self.guest_panic else ""),
                          self.logs + "/guest.log")
