@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real guests on real Xen: what boots, and how each way of failing is told."""
 
+import os
+import pty
+import select
+import time
 import unittest
 
-from lab import LabTest
+from lab import TOP, LabTest
 
 
 class Boot(LabTest):
@@ -49,6 +53,46 @@ class Boot(LabTest):
 
     def test_icount(self):
         self.check_linux(self.boot("--icount", "--vcpus", "2"), 2)
+
+
+class Shell(LabTest):
+    """A person's shell in dom0, on a terminal."""
+
+    def test_shell(self):
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(TOP + "/scripts/boot", ["boot", "--shell", "--timeout", "1"])
+        said = b""
+
+        def wait_for(text, seconds=300):
+            nonlocal said
+            end = time.monotonic() + seconds
+            while text not in said:
+                self.assertLess(time.monotonic(), end, "no %r in %r" % (text, said[-2000:]))
+                if select.select([fd], [], [], 1)[0]:
+                    said += os.read(fd, 65536)
+            said = said.split(text, 1)[1]
+
+        try:
+            wait_for(b"dom0 of the lab")
+            wait_for(b"# ")
+            os.write(fd, b"xl create /lab/guest.cfg; xl list; echo left=$((6 * 7))\n")
+            wait_for(b"guest  ")
+            wait_for(b"left=42")
+            os.write(fd, b"poweroff -f\n")
+            while True:
+                try:
+                    if not os.read(fd, 65536):
+                        break
+                except OSError:
+                    break
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+            pid = 0
+        finally:
+            if pid:
+                os.kill(pid, 15)
+                os.waitpid(pid, 0)
+            os.close(fd)
 
 
 class Bare(LabTest):
