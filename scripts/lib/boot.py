@@ -111,14 +111,10 @@ def parse(argv):
 def build(a):
     """Builds what the run needs; returns the directory of each target."""
     command = [TOP + "/scripts/build", "--path"]
-    targets = ["xen", "dom0"]
-    if a.guest == "bare":
-        targets.append("bare")
-    else:
-        targets += ["guest"] + (["linux"] if a.kernel == "small" else [])
+    guest = ["bare"] if a.guest == "bare" else ["guest"] + (["linux"] if a.kernel == "small" else [])
     made = {}
-    # The outer machine is ours in any case: only what runs inside it may be stock.
-    for args, names in (([], ["qemu", "tools"]), (["--stock"] if a.stock else [], targets)):
+    # The outer machine and the guest are the same in any case: only what is between them may be stock.
+    for args, names in (([], ["qemu", "tools"] + guest), (["--stock"] if a.stock else [], ["xen", "dom0"])):
         r = subprocess.run(command + args + names, stdout=subprocess.PIPE, text=True, check=False)
         if r.returncode:
             raise Failed(SETUP, "build", "what the lab needs could not be built (see above)")
