@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 from lab import TOP, LabTest
@@ -96,12 +97,13 @@ class HalfMadeRoot(LabTest):
         env = dict(os.environ, XEN_MANYCORE_CACHE=cache, XEN_MANYCORE_LOCKED="")
         p = subprocess.Popen([TOP + "/scripts/mkroot"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL, start_new_session=True)
-        try:
-            p.wait(timeout=12)
-            self.fail("mkroot ended before it could be interrupted")
-        except subprocess.TimeoutExpired:
-            os.killpg(p.pid, 9)
-            p.wait()
+        # Interrupted for certain once there is something in the new root.
+        while p.poll() is None and not any(d.endswith(".new") and os.path.isdir(os.path.join(cache, d, "usr"))
+                                           for d in os.listdir(cache)):
+            time.sleep(0.1)
+        self.assertIsNone(p.poll(), "mkroot ended before it could be interrupted")
+        os.killpg(p.pid, 9)
+        p.wait()
         self.assertFalse(any(os.path.exists(os.path.join(cache, d, ".complete")) for d in os.listdir(cache)))
         o = self.command("mkroot", env=env)
         self.assertEqual(o.status, 0, o.err)
