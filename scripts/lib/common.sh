@@ -153,6 +153,7 @@ in_root() {
         CCACHE_COMPILERCHECK=content \
         unshare --mount --propagation private bash -euc '
             root=$1 repo=$2 cache=$3 user=$4 tests=$5; shift 5
+            mount --bind "$root" "$root" # a mount point, so that a script in there can do the same
             mount --bind "$repo" "$root/repo"; mount -o remount,bind,ro "$root/repo"
             mount --bind "$cache" "$root/cache"
             mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"
