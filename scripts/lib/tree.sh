@@ -12,6 +12,9 @@
 tree_dir() { printf '%s/tree/%s' "$CACHE" "$1"; }
 tgit() { git -C "$(tree_dir "$1")" "${@:2}"; }
 
+# How a commit becomes a patch file: the same bytes whenever and wherever it is done.
+PATCH_FORMAT=(-N --zero-commit --no-signature --full-index --stat=76 --no-renames)
+
 # Entries of a series file, in order.
 series_entries() { [ ! -f "$1" ] || sed 's/[[:space:]]*#.*//; /^[[:space:]]*$/d' "$1"; }
 
