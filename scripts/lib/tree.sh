@@ -9,7 +9,8 @@
 #   xm-key     what in this checkout (and which tarball) the tree was made from
 #   xm-head    the commit that this gave: another HEAD is a developer's work
 
-# XEN_MANYCORE_TREES is for several lines of work at once: clones of the trees, each with its .git/xm-*.
+# XEN_MANYCORE_TREES is for several lines of work at once: another directory in the
+# cache with clones of the trees, each with its .git/xm-*.
 tree_dir() { printf "%s/%s" "${XEN_MANYCORE_TREES:-$CACHE/tree}" "$1"; }
 tgit() { git -C "$(tree_dir "$1")" "${@:2}"; }
 
