@@ -23,6 +23,14 @@ RUNS_KEPT = 20
 # Exit status, by how it ended.
 OK, USAGE, SETUP, REFUSED, GUEST, DOM0, TIMEOUT, CHECKS = 0, 2, 3, 4, 5, 6, 7, 8
 
+# Devices of the outer machine that a guest can be given, and the slot of the first.
+PHYSICAL = {
+    "nvme": "-drive if=none,id=disk%(n)d,format=raw,file=%(logs)s/nvme%(n)d.img -device nvme,drive=disk%(n)d,serial=lab%(n)d,addr=0x%(slot)x",
+    "e1000e": "-device e1000e,addr=0x%(slot)x",
+}
+PHYSICAL_SLOT = 0x10
+NVME_SIZE = 16 << 20
+
 EPILOG = """\
 exit status:
   0  the guest ran and reported, and every check of its own passed
@@ -68,6 +76,8 @@ def parse(argv):
                    help="a line for the guest's xl.cfg, such as 'name=value'; it replaces the lab's own of that name (may be repeated)")
     g.add_argument("--cfg", metavar="FILE", help="a whole xl.cfg instead of the lab's (it must name the guest \"guest\";"
                    " in dom0 the kernel is /lab/kernel, its initramfs /lab/initramfs, and --file puts more there)")
+    g.add_argument("--passthrough", action="append", default=[], metavar="nvme|e1000e", choices=sorted(PHYSICAL),
+                   help="give the guest a device of the machine below it, which gets an IOMMU then (may be repeated)")
     m = p.add_argument_group("the machine below it")
     m.add_argument("--stock", action="store_true", help="Xen, tools and device model without our files and patches")
     m.add_argument("--xen-args", default="", metavar="TEXT", help="added to Xen's command line")
@@ -152,6 +162,23 @@ def quoted(option, text):
     raise Failed(USAGE, "set-up", "%s: xl.cfg can't hold both kinds of quotation marks in one string" % option)
 
 
+def physical_bdfs(a):
+    return ["00:%02x.0" % (PHYSICAL_SLOT + i) for i in range(len(a.passthrough))]
+
+
+def physical_args(a, logs):
+    """The outer machine's devices for the guest, and the IOMMU by which Xen can give them away."""
+    if not a.passthrough:
+        return []
+    args = ["-device", "intel-iommu,intremap=on"]
+    for n, kind in enumerate(a.passthrough):
+        if kind == "nvme":
+            with open("%s/nvme%d.img" % (logs, n), "wb") as f:
+                f.truncate(NVME_SIZE)
+        args += shlex.split(PHYSICAL[kind] % {"n": n, "logs": shlex.quote(logs), "slot": PHYSICAL_SLOT + n})
+    return args
+
+
 def guest_cfg(a):
     if a.guest == "bare":
         kernel = ['kernel="/lab/kernel"', 'cmdline=%s' % quoted("--cmdline", a.cmdline)]
@@ -166,6 +193,8 @@ def guest_cfg(a):
     lines = ['name="guest"', 'type="hvm"', 'vcpus=%d' % a.vcpus, 'memory=%d' % guest_memory(a)] + kernel + [
         'vga="none"', 'serial="none"', 'usb=0', 'tsc_mode="native"',
         'on_poweroff="destroy"', 'on_crash="destroy"', 'on_reboot="destroy"']
+    if a.passthrough:
+        lines.append("pci=[%s]" % ",".join('"%s"' % bdf for bdf in physical_bdfs(a)))
     theirs = {l.split("=")[0].strip() for l in a.config}
     return "\n".join([l for l in lines if l.split("=")[0] not in theirs] + a.config) + "\n"
 
@@ -206,7 +235,8 @@ def lab_archive(a, made, work):
     with open(lab + "/guest.cfg", "w", encoding="utf-8") as f:
         f.write(cfg)
     with open(lab + "/settings", "w", encoding="utf-8") as f:
-        f.write("LAB_SHELL=%s\nXL_VERBOSE=%s\n" % ("1" if a.shell else "", "-vvv" if a.verbose else ""))
+        f.write("LAB_SHELL=%s\nXL_VERBOSE=%s\nASSIGNABLE='%s'\n" %
+                ("1" if a.shell else "", "-vvv" if a.verbose else "", " ".join(physical_bdfs(a))))
     cpio(work + "/tree", work + "/lab.cpio")
     shutil.copyfile(lab + "/guest.cfg", work + "/guest.cfg")
     with open(work + "/initrd", "wb") as out:
@@ -220,6 +250,9 @@ def outer_command(a, made, work, logs):
     root = made["root"]
     xen = "console=com1 com1=115200,8n1 dom0_mem=%dM,max:%dM dom0_max_vcpus=1 dom0=pv spec-ctrl=no noreboot " \
           "loglvl=all guest_loglvl=all" % (a.dom0_memory, a.dom0_memory)
+    if a.passthrough:
+        # Xen would share page tables with the IOMMU, but the CPU's are AMD's.
+        xen += " iommu=no-sharept,verbose,debug"
     dom0 = "console=hvc0 rdinit=/init panic=0 mitigations=off quiet"
     # Guest memory, what libxl adds for its page tables (1 MiB a vCPU and more), Xen's own, dom0's.
     outer = a.dom0_memory + guest_memory(a) + 2 * a.vcpus + 512
@@ -237,6 +270,7 @@ def outer_command(a, made, work, logs):
                 "-kernel", made["xen"] + "/xen", "-append", (xen + " " + a.xen_args).strip(),
                 "-initrd", "%s %s,%s" % (made["dom0"] + "/vmlinux", (dom0 + " " + a.dom0_args).strip().replace(",", ",,"),
                                          work + "/initrd")] + \
+        physical_args(a, logs) + \
         (["-icount", "shift=0,sleep=off"] if a.icount else []) + shlex.split(a.outer_args)
 
 
