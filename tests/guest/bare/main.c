@@ -48,6 +48,7 @@ static bool known_check(const char *name, size_t len)
 /* Whether or not the check that reads it is selected. */
 static const char *const known_params[] = {
     "checks", "skip", "apic", "timeout", "debug.panic", "ipi.sample", "ipi.rounds", "ioreq.rounds", "timer.us",
+    "vtd.epochs",
     "expect.vcpus", "expect.online", "expect.x2apic", "expect.threads", "expect.cores", "expect.sockets", "expect.ids",
 };
 
@@ -179,6 +180,7 @@ void bare_main(uint32_t magic, uint32_t info)
         else
             c->run();
         irq_hook = NULL;
+        irq_hook_first = false;
         result_end();
     }
     judge_stacks();

@@ -229,6 +229,7 @@ void isr(struct frame *f);
 /* Called on the CPU that got one of the test vectors, or an NMI, after it was counted and
  * (not for an NMI) acknowledged.  NULL: only counted. */
 extern void (*irq_hook)(unsigned int vector);
+extern bool irq_hook_first;             /* call it before the acknowledgement */
 extern uint32_t irq_unexpected;         /* interrupts of vectors that nobody uses */
 extern uint32_t irq_unexpected_vector;
 
@@ -357,6 +358,8 @@ uint32_t pci_read(unsigned int bdf, unsigned int reg);
 void pci_write(unsigned int bdf, unsigned int reg, uint32_t v);
 /* First function with that vendor and device (device << 16 | vendor), or -1. */
 int pci_find(uint32_t id);
+/* The same for one more than the first. */
+int pci_find_nth(uint32_t id, unsigned int n);
 /* Address of a memory BAR below 4 GiB, or 0. */
 uint32_t pci_mem_bar(unsigned int bdf, unsigned int bar);
 

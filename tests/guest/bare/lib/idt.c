@@ -8,6 +8,7 @@ extern char isr_stubs[];
 static struct gate idt[256] __attribute__((aligned(16)));
 
 void (*irq_hook)(unsigned int vector);
+bool irq_hook_first;
 uint32_t irq_unexpected, irq_unexpected_vector;
 
 void idt_load(void)
@@ -59,6 +60,12 @@ void isr(struct frame *f)
     }
     if ( vec == VEC_SPURIOUS || (vec >= VEC_PIC && vec < VEC_PIC + 16) )
         return;                         /* these want no EOI (the PICs are masked: theirs are spurious) */
+    if ( irq_hook_first && irq_hook && vec >= VEC_TEST && vec < VEC_TEST_END )
+    {
+        irq_hook(vec);
+        apic_eoi();
+        return;
+    }
     apic_eoi();
     if ( vec >= VEC_TEST && vec < VEC_TEST_END )
     {

@@ -16,6 +16,11 @@ void pci_write(unsigned int bdf, unsigned int reg, uint32_t v)
 
 int pci_find(uint32_t id)
 {
+    return pci_find_nth(id, 0);
+}
+
+int pci_find_nth(uint32_t id, unsigned int n)
+{
     unsigned int dev, fn;
 
     for ( dev = 0; dev < 32; dev++ )
@@ -29,7 +34,7 @@ int pci_find(uint32_t id)
 
             if ( v == 0xffffffffU )
                 continue;
-            if ( v == id )
+            if ( v == id && !n-- )
                 return bdf;
             if ( !fn && (pci_read(bdf, 0x0c) & 0x800000) )
                 fns = 8;
