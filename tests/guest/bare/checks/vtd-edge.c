@@ -38,7 +38,10 @@ static void pit_start(void)
 
 static void pit_stop(void)
 {
-    outb(0x43, 0x30);                   /* mode 0, which waits for a count */
+    /* Mode 0: once more, while it's masked. */
+    outb(0x43, 0x30);
+    outb(0x40, 0xff);
+    outb(0x40, 0xff);
 }
 
 static void rtc_start(void)
@@ -61,16 +64,17 @@ static void ticks(const char *what, unsigned int pin, struct cpu *c, unsigned in
     uint64_t t0 = rdtsc();
 
     vtd_set(pin, irte_fixed(c->id, vec), IRTE_SVT(SVT_SID) | IRTE_SID(vtd.ioapic_sid));
-    ioapic_set(pin, rte_remapped(pin) | pin);
+    /* Afresh: what it had pending while it was masked would come all at once. */
     (rtc ? rtc_start : pit_start)();
+    ioapic_set(pin, rte_remapped(pin) | pin);
     while ( load(&c->rx[vec]) - before < TICKS && rdtsc() < end )
     {
         wait_zero(&never, 5000);
         if ( rtc )
             rtc_read(0x0c);             /* else there's no next one */
     }
-    (rtc ? rtc_stop : pit_stop)();
     ioapic_set_low(pin, RTE_MASKED);
+    (rtc ? rtc_stop : pit_stop)();
     vtd_settle();
     got = load(&c->rx[vec]) - before;
     /* 100 or 64 a second, and some that were late; a tick that isn't seen as delivered comes again and again. */
