@@ -6,7 +6,7 @@
  * by a device and by the IO-APIC, whose bit 15 of the index is at another place; what is beyond
  * is fault 0x21.  A table that moves: the new one counts, the old one not.  Tables that aren't
  * RAM: in the unit's own registers, beyond all memory, at the highest address; and one whose
- * first page is the last of RAM: fault 0x23 where there's none, and afterwards a good one works.
+ * first page is the last before the hole below 1 MiB: fault 0x23 where there's none, and afterwards a good one works.
  */
 #include "vtd.h"
 
@@ -48,8 +48,6 @@ static void large(uint64_t *table)
     refused("table of 64 Ki", 65534, FAULT_ABSENT);
     edu_msi(&edu[0], msi_addr(65535, true), 6);
     vtd_fault_expect("65535 and a subhandle", edu[0].bdf, -1, FAULT_INDEX);
-    if ( !edu_find_pin(&edu[0]) )
-        return;
     edu_intx_mode(&edu[0]);
     for ( i = 9; i < ARRAY_SIZE(indexes); i++ )
     {
@@ -64,10 +62,10 @@ static void large(uint64_t *table)
     ioapic_set_low(edu[0].pin, RTE_MASKED);
 }
 
-static void not_ram(uint64_t *spare)
+static void not_ram(void)
 {
     uint64_t places[] = { vtd.base, 0xfee00000U, 0xfec00000U, 0x7ffffff000ULL, 0xfffffffff000ULL };
-    uint64_t last = 0;
+    uint64_t *low = (uint64_t *)0x9f000, was[2] = { low[255 * 2], low[255 * 2 + 1] };
     unsigned int i;
 
     for ( i = 0; i < ARRAY_SIZE(places); i++ )
@@ -77,25 +75,13 @@ static void not_ram(uint64_t *spare)
         refused("a table that isn't RAM", 3, FAULT_TABLE);
         refused("a table that isn't RAM, again", 3, FAULT_TABLE);
     }
-    for ( i = 0; i < mem_ranges; i++ )
-        if ( mem_map[i].type == 1 && mem_map[i].base <= (uintptr_t)spare &&
-             mem_map[i].base + mem_map[i].size > (uintptr_t)spare )
-            last = (mem_map[i].base + mem_map[i].size) & ~0xfffULL;
-    for ( i = 0; i < mem_ranges; i++ )
-        if ( mem_map[i].base < last + 4096 && mem_map[i].base + mem_map[i].size > last )
-            last = 0;
-    if ( !last || mem_left() < 8192 )
-        kprintf("# vtd-table: nothing known of what follows RAM, no table across its end\n");
-    else
-    {
-        uint64_t *table = (uint64_t *)(last - 4096);
-
-        memset(table, 0, 4096);
-        vtd_set_table(last - 4096, 12, vtd.eime);
-        works("table across the end of RAM", table, 255);
-        refused("table across the end of RAM", 256, FAULT_TABLE);
-        refused("table across the end of RAM", 4095, FAULT_TABLE);
-    }
+    /* The last page before the hole for video memory, of which just one entry is changed. */
+    vtd_set_table((uintptr_t)low, 12, vtd.eime);
+    works("table across the end of RAM", low, 255);
+    refused("table across the end of RAM", 256, FAULT_TABLE);
+    refused("table across the end of RAM", 4095, FAULT_TABLE);
+    low[255 * 2] = was[0];
+    low[255 * 2 + 1] = was[1];
     vtd_set_table((uintptr_t)vtd.table, VTD_ORDER, vtd.eime);
     works("the usual table again", vtd.table, 100);
 }
@@ -110,9 +96,9 @@ static void run(void)
     hi_edu = IRTE_SVT(SVT_SID) | IRTE_SID(edu[0].bdf);
     hi_ioapic = IRTE_SVT(SVT_SID) | IRTE_SID(vtd.ioapic_sid);
     spare = mem_left() > size + 65536 ? mem_alloc(size, 4096) : NULL;
-    if ( !spare )
+    if ( !spare || !edu_find_pin(&edu[0]) )
     {
-        check_error("not enough memory for a table of 64 Ki entries");
+        check_error("no pin, or not enough memory for a table of 64 Ki entries");
         vtd_end();
         return;
     }
@@ -130,7 +116,7 @@ static void run(void)
     refused("table of 4", 4, FAULT_INDEX);
     memset(spare, 0, 4096);
     large(spare);
-    not_ram(spare);
+    not_ram();
     check_note("2 entries to 64 Ki, and 5 places that aren't RAM");
     vtd_end();
 }
