@@ -8,7 +8,7 @@
 
 #define CPUID1_ECX_X2APIC (1U << 21)
 
-static uint32_t apic_ids[HVM_MAX_VCPUS];
+static uint32_t apic_ids[HVM_LIMIT_VCPUS];
 
 bool apic_id_x2apic_capable(const struct apic_id_cpuid *c)
 {

@@ -35,7 +35,7 @@ bool apic_id_x2apic_capable(const struct apic_id_cpuid *c);
 uint32_t apic_id_from_cpuid(const struct apic_id_cpuid *c);
 
 /*
- * Table of APIC IDs, indexed by vCPU, which must be below HVM_MAX_VCPUS.  Each
+ * Table of APIC IDs, indexed by vCPU, which must be below HVM_LIMIT_VCPUS.  Each
  * vCPU may set its own entry while others do; read it when all have done so.
  */
 void apic_id_set(unsigned int vcpu, uint32_t apic_id);

@@ -11,16 +11,23 @@
 
 bool xen_viommu_realize(IntelIOMMUState *s, Error **errp)
 {
-    error_setg(errp, "this QEMU was built with a libxen that can't remap "
-               "a guest's interrupts (no xendevicemodel_viommu functions)");
-    error_append_hint(errp, "Build it with one that can, or use "
-                      "intremap=off.\n");
+    error_setg(errp, "this QEMU can't have Xen remap a guest's interrupts: "
+               "build it with a libxendevicemodel that has "
+               "xendevicemodel_viommu_create, or use intremap=off");
     return false;
 }
 
 bool xen_viommu_active(void)
 {
     return false;
+}
+
+void xen_viommu_fetch_faults(void)
+{
+}
+
+void xen_viommu_print_info(GString *buf)
+{
 }
 
 void xen_viommu_inject_msi(uint64_t addr, uint32_t data, uint16_t sid)

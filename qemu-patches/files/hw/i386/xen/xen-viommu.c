@@ -28,17 +28,14 @@
 #include "system/xen.h"
 #include "trace.h"
 
-/* Faults to be fetched at once, and that often before others get their turn. */
-#define FAULTS 64
-#define FAULT_ROUNDS 4
-
 #define ACPI_CHECKSUM_OFFSET 9
 
 static struct {
     IntelIOMMUState *model;
     xenevtchn_handle *evtchn;
-    evtchn_port_t port;
-    QEMUBH *bh;
+    /* Room for more than Xen keeps. */
+    struct xen_dm_op_viommu_fault *faults;
+    uint32_t max_faults;
     /* What Xen has. */
     uint32_t flags, order;
     uint64_t table;
@@ -49,9 +46,8 @@ static bool get_caps(struct xen_dm_op_viommu_get_caps *caps, Error **errp)
 {
     if (xendevicemodel_viommu_get_caps(xen_dmod, xen_domid, caps)) {
         error_setg_errno(errp, errno,
-                         "this Xen can't remap a guest's interrupts "
-                         "(no XEN_DMOP_viommu operations)");
-        error_append_hint(errp, "Use a Xen that has them, or intremap=off.\n");
+                         "this Xen can't remap a guest's interrupts: use "
+                         "one with XEN_DMOP_viommu_*, or intremap=off");
         return false;
     }
     if (!(caps->types & (1u << XEN_DMOP_VIOMMU_TYPE_VTD)) ||
@@ -65,22 +61,24 @@ static bool get_caps(struct xen_dm_op_viommu_get_caps *caps, Error **errp)
 }
 
 /*
- * An operation on state that fails means that Xen and the model disagree from now
- * on, which nobody can mend.  The guest has no way to bring this about.
+ * An operation on state that fails means that Xen and the model disagree from
+ * now on, which nobody can mend.  The guest has no way to bring this about, but
+ * when the domain is dying all of them fail.
  */
-static void check(int rc, const char *what)
-{
-    if (rc) {
-        error_report("interrupt remapping: Xen refused to %s: %s", what,
-                     strerror(errno));
-    }
-}
+#define check(rc, what)                                                 \
+    do {                                                                \
+        if (rc) {                                                       \
+            error_report_once("interrupt remapping: Xen refused to "    \
+                              what ": %s", strerror(errno));            \
+        }                                                               \
+    } while (0)
 
 static void update_state(void)
 {
     IntelIOMMUState *s = viommu.model;
     uint32_t flags = 0, order = 0;
     uint64_t table = 0;
+    int rc;
 
     if (s->intr_enabled) {
         flags = XEN_DMOP_VIOMMU_ENABLED;
@@ -106,8 +104,12 @@ static void update_state(void)
     }
 
     trace_xen_viommu_set_state(flags, table, order);
-    check(xendevicemodel_viommu_set_state(xen_dmod, xen_domid, flags, table,
-                                          order), "set the state");
+    rc = xendevicemodel_viommu_set_state(xen_dmod, xen_domid, flags, table,
+                                         order);
+    check(rc, "set the state");
+    if (rc) {
+        return;
+    }
     viommu.flags = flags;
     viommu.order = order;
     viommu.table = table;
@@ -127,37 +129,28 @@ static void iec_notify(void *opaque, bool global, uint32_t index, uint32_t mask)
     }
 }
 
-static void fetch_faults(void *opaque)
+static void fetch_faults(void)
 {
-    struct xen_dm_op_viommu_fault faults[FAULTS];
-    unsigned int i, round;
+    uint32_t i, nr = viommu.max_faults, flags = 0;
+    int rc;
 
-    for (round = 0; round < FAULT_ROUNDS; round++) {
-        uint32_t nr = FAULTS, flags = 0;
-
-        if (xendevicemodel_viommu_get_faults(xen_dmod, xen_domid, faults, &nr,
-                                             &flags)) {
-            check(-1, "hand over faults");
-            return;
-        }
-
-        for (i = 0; i < nr; i++) {
-            trace_xen_viommu_fault(faults[i].sid, faults[i].index,
-                                   faults[i].reason);
-            vtd_report_ir_fault(viommu.model, faults[i].sid, faults[i].reason,
-                                faults[i].index);
-        }
-        if (flags & XEN_DMOP_VIOMMU_FAULTS_LOST) {
-            trace_xen_viommu_faults_lost();
-            vtd_report_fault_overflow(viommu.model);
-        }
-        if (nr < FAULTS) {
-            return;
-        }
+    rc = xendevicemodel_viommu_get_faults(xen_dmod, xen_domid, viommu.faults,
+                                          &nr, &flags);
+    check(rc, "hand over faults");
+    if (rc) {
+        return;
     }
 
-    /* There is no further event until all are fetched. */
-    qemu_bh_schedule(viommu.bh);
+    for (i = 0; i < nr; i++) {
+        const struct xen_dm_op_viommu_fault *f = &viommu.faults[i];
+
+        trace_xen_viommu_fault(f->sid, f->index, f->reason);
+        vtd_report_ir_fault(viommu.model, f->sid, f->reason, f->index);
+    }
+    if (flags & XEN_DMOP_VIOMMU_FAULTS_LOST) {
+        trace_xen_viommu_faults_lost();
+        vtd_report_fault_overflow(viommu.model);
+    }
 }
 
 static void fault_event(void *opaque)
@@ -168,7 +161,7 @@ static void fault_event(void *opaque)
         return;
     }
     qemu_xen_evtchn_unmask(viommu.evtchn, port);
-    fetch_faults(NULL);
+    fetch_faults();
 }
 
 /*
@@ -194,8 +187,7 @@ static void add_dmar(Notifier *notifier, void *unused)
     table->data[ACPI_CHECKSUM_OFFSET] -= sum;
 
     if (!fw_cfg) {
-        fw_cfg = fw_cfg_init_io_dma(FW_CFG_IO_BASE, FW_CFG_IO_BASE + 4,
-                                    &address_space_memory);
+        fw_cfg = fw_cfg_init_io_dma(FW_CFG_IO_BASE, 0, NULL);
     }
     fw_cfg_add_file(fw_cfg, XEN_VIOMMU_DMAR_FILE, table->data, table->len);
     g_array_free(table, false);
@@ -235,9 +227,9 @@ bool xen_viommu_realize(IntelIOMMUState *s, Error **errp)
         goto fail;
     }
 
-    viommu.port = rc;
     viommu.model = s;
-    viommu.bh = qemu_bh_new(fetch_faults, NULL);
+    viommu.max_faults = caps.max_faults + 1;
+    viommu.faults = g_new(struct xen_dm_op_viommu_fault, viommu.max_faults);
     qemu_set_fd_handler(qemu_xen_evtchn_fd(viommu.evtchn), fault_event, NULL,
                         NULL);
     x86_iommu_iec_register_notifier(X86_IOMMU_DEVICE(s), iec_notify, NULL);
@@ -256,6 +248,48 @@ fail:
 bool xen_viommu_active(void)
 {
     return viommu.model;
+}
+
+void xen_viommu_fetch_faults(void)
+{
+    if (xen_viommu_active()) {
+        fetch_faults();
+    }
+}
+
+void xen_viommu_print_info(GString *buf)
+{
+    struct xen_dm_op_viommu_get_info info;
+    unsigned int i;
+
+    if (!xen_viommu_active()) {
+        return;
+    }
+    if (xendevicemodel_viommu_get_info(xen_dmod, xen_domid, &info)) {
+        g_string_append_printf(buf, "xen: no information: %s\n",
+                               strerror(errno));
+        return;
+    }
+
+    g_string_append_printf(buf, "xen: intr=%d table=%"PRIx64" entries=%x "
+                           "eim=%d cfi=%d ioapic=%04x\n",
+                           !!(info.flags & XEN_DMOP_VIOMMU_ENABLED), info.table,
+                           info.flags & XEN_DMOP_VIOMMU_ENABLED ?
+                           1u << info.order : 0,
+                           !!(info.flags & XEN_DMOP_VIOMMU_EIM),
+                           !!(info.flags & XEN_DMOP_VIOMMU_CFI),
+                           info.ioapic_sid);
+    g_string_append_printf(buf, "xen: hits=%"PRIu64" misses=%"PRIu64
+                           " compat=%"PRIu64" cached=%u memory=%u "
+                           "inv-global=%"PRIu64" inv-index=%"PRIu64"\n",
+                           info.hits, info.misses, info.compat, info.cached,
+                           info.memory, info.inv_global, info.inv_index);
+    g_string_append(buf, "xen: faults");
+    for (i = 0; i < ARRAY_SIZE(info.faults); i++) {
+        g_string_append_printf(buf, " 0x%x=%"PRIu64, VTD_FR_IR_REQ_RSVD + i,
+                               info.faults[i]);
+    }
+    g_string_append_printf(buf, " lost=%"PRIu64"\n", info.faults_lost);
 }
 
 static void inject(uint16_t flags, uint64_t addr, uint32_t data, uint16_t sid)

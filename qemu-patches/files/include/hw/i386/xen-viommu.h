@@ -11,6 +11,9 @@
 /* The unit's DMAR table in fw_cfg, complete and with its checksum. */
 #define XEN_VIOMMU_DMAR_FILE "etc/acpi/dmar"
 
+/* Of an MSI's address: the format that names an entry of the guest's table. */
+#define XEN_VIOMMU_MSI_REMAPPABLE (1u << 4)
+
 /**
  * xen_viommu_realize - give the domain a unit, and have it follow the model
  *
@@ -26,6 +29,16 @@ bool xen_viommu_realize(IntelIOMMUState *s, Error **errp);
 
 /** xen_viommu_active - whether xen_viommu_realize() succeeded */
 bool xen_viommu_active(void);
+
+/**
+ * xen_viommu_fetch_faults - record the faults that Xen has found by now
+ *
+ * They are fetched anyway, but later.
+ */
+void xen_viommu_fetch_faults(void);
+
+/** xen_viommu_print_info - append what Xen has of the unit, if there is one */
+void xen_viommu_print_info(GString *buf);
 
 /**
  * xen_viommu_inject_msi - inject an MSI as the guest wrote it

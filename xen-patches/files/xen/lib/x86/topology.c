@@ -23,7 +23,8 @@ int x86_topo_init_packed(struct x86_topology *t, unsigned int threads,
                          unsigned int cores)
 {
     if ( !threads || threads > X86_TOPO_MAX_THREADS ||
-         !cores || cores > X86_TOPO_MAX_CORES )
+         !cores || cores > X86_TOPO_MAX_CORES ||
+         threads * cores > 0xffff /* Leaf 0xb EBX has 16 bits for them. */ )
         return -ERANGE;
 
     t->threads      = threads;

@@ -33,7 +33,7 @@
 
 #include <xen/lib/x86/topology.h>
 #include <xen/sched.h>
-#include <xen/xmalloc.h>
+#include <xen/xvmalloc.h>
 
 #include <asm/apicdef.h>
 #include <asm/hvm/vlapic.h>
@@ -118,7 +118,7 @@ void vlapic_map_init(struct domain *d)
     if ( nr_vcpus != d->max_vcpus )
         return;
 
-    map = xmalloc_bytes(APIC_MAP_SIZE(nr_ids));
+    map = xvmalloc_flex_struct(struct apic_map, slots, 2 * nr_ids);
     if ( !map )
         return;
 
@@ -130,7 +130,7 @@ void vlapic_map_init(struct domain *d)
 
 void vlapic_map_destroy(struct domain *d)
 {
-    XFREE(d->arch.hvm.apic_map.map);
+    XVFREE(d->arch.hvm.apic_map.map);
 }
 
 int vlapic_map_lookup(const struct domain *d, uint32_t dest, bool dest_mode,

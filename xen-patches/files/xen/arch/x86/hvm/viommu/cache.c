@@ -6,7 +6,7 @@
 #include <xen/errno.h>
 #include <xen/lib.h>
 #include <xen/nospec.h>
-#include <xen/xmalloc.h>
+#include <xen/xvmalloc.h>
 
 #include <asm/atomic.h>
 #include <asm/hvm/viommu-cache.h>
@@ -17,7 +17,7 @@ int viommu_cache_init(struct viommu_cache *c, unsigned int nr_cpus)
 {
     spin_lock_init(&c->lock);
 
-    c->cpus = xzalloc_array(struct viommu_cache_cpu, nr_cpus);
+    c->cpus = xvzalloc_array(struct viommu_cache_cpu, nr_cpus);
     if ( !c->cpus )
         return -ENOMEM;
 
@@ -31,14 +31,14 @@ void viommu_cache_free(struct viommu_cache *c, bool cpus)
     unsigned int i;
 
     for ( i = 0; i < VIOMMU_NR_LEAVES; i++ )
-        XFREE(c->leaf[i]);
+        XVFREE(c->leaf[i]);
 
     c->nr_leaves = 0;
     c->nr_cached = 0;
 
     if ( cpus )
     {
-        XFREE(c->cpus);
+        XVFREE(c->cpus);
         c->nr_cpus = 0;
     }
 }
@@ -88,7 +88,7 @@ void viommu_cache_prepare(struct viommu_cache *c, unsigned int index)
     if ( read_atomic(slot) )
         return;
 
-    leaf = xzalloc_array(uint64_t, VIOMMU_LEAF_ENTRIES);
+    leaf = xvzalloc_array(uint64_t, VIOMMU_LEAF_ENTRIES);
     if ( !leaf )
         return;
 
@@ -104,7 +104,7 @@ void viommu_cache_prepare(struct viommu_cache *c, unsigned int index)
 
     spin_unlock(&c->lock);
 
-    xfree(leaf);
+    xvfree(leaf);
 }
 
 void viommu_cache_store(struct viommu_cache *c, unsigned int index,

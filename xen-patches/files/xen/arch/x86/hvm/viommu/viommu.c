@@ -23,7 +23,9 @@
 #include <xen/domain_page.h>
 #include <xen/event.h>
 #include <xen/guest_access.h>
+#include <xen/nospec.h>
 #include <xen/sched.h>
+#include <xen/xvmalloc.h>
 
 #include <asm/hvm/irq.h>
 #include <asm/hvm/viommu.h>
@@ -166,6 +168,7 @@ bool viommu_remap(const struct domain *d, uint64_t addr, uint32_t data,
     if ( reason )
         goto fault;
 
+    index = array_index_nospec(index, 1U << VIOMMU_MAX_ORDER);
     packed = viommu_cache_lookup(&viommu->cache, index);
     if ( likely(packed) )
     {
@@ -269,9 +272,10 @@ int viommu_inject_msi(struct domain *d, uint64_t addr, uint32_t data,
         return 0;
     }
 
-    if ( !viommu_active(d) ||
-         /* No vector, and the address has a pIRQ: not an interrupt at all. */
-         (!(addr & VIOMMU_MSI_REMAPPABLE) && !(uint8_t)data && has_pirq(d)) )
+    if ( !(addr & VIOMMU_MSI_REMAPPABLE) &&
+         (!viommu_active(d) ||
+          /* No vector, and the address has a pIRQ: not an interrupt at all. */
+          (!(uint8_t)data && has_pirq(d))) )
         return hvm_inject_msi(d, addr, data);
 
     viommu_enter(d);
@@ -348,6 +352,14 @@ static void change(struct viommu *viommu, unsigned int ctrl,
     }
 
     hvm_dpci_irte_changed(viommu->domain, index, mask);
+
+    /* Pin 0 can route the 8259's interrupts, by an entry that has changed. */
+    if ( !vioapic_get_mask(viommu->domain, 0) )
+    {
+        spin_lock(&viommu->domain->arch.hvm.irq_lock);
+        vlapic_adjust_i8259_target(viommu->domain);
+        spin_unlock(&viommu->domain->arch.hvm.irq_lock);
+    }
 }
 
 /* The unit, with its op_lock held; or NULL. */
@@ -386,13 +398,13 @@ static struct viommu *alloc_viommu(struct domain *d)
     if ( viommu )
         return viommu;
 
-    viommu = xzalloc(struct viommu);
+    viommu = xvzalloc(struct viommu);
     if ( !viommu )
         return NULL;
 
     if ( viommu_cache_init(&viommu->cache, nr_cpu_ids) )
     {
-        xfree(viommu);
+        xvfree(viommu);
         return NULL;
     }
 
@@ -404,7 +416,7 @@ static struct viommu *alloc_viommu(struct domain *d)
     if ( old )
     {
         viommu_cache_free(&viommu->cache, true);
-        xfree(viommu);
+        xvfree(viommu);
         viommu = old;
     }
 
@@ -544,6 +556,8 @@ static int get_faults(struct viommu *viommu, const struct dmop_args *args,
 {
     struct xen_dm_op_viommu_fault faults[VIOMMU_MAX_FAULTS];
     unsigned int i, nr;
+    bool lost = false;
+    int rc = 0;
 
     if ( op->flags || !op->nr || args->nr_bufs != 2 ||
          args->buf[1].size / sizeof(faults[0]) < op->nr )
@@ -555,23 +569,37 @@ static int get_faults(struct viommu *viommu, const struct dmop_args *args,
     for ( i = 0; i < nr; i++ )
         faults[i] = viommu->faults[(viommu->fault_first + i) %
                                    VIOMMU_MAX_FAULTS];
-    viommu->fault_first = (viommu->fault_first + nr) % VIOMMU_MAX_FAULTS;
-    viommu->nr_faults -= nr;
 
     if ( nr < op->nr )
     {
-        if ( viommu->faults_lost )
-            op->flags = XEN_DMOP_VIOMMU_FAULTS_LOST;
+        lost = viommu->faults_lost;
         viommu->faults_lost = false;
         viommu->fault_notified = false;
     }
 
     spin_unlock(&viommu->fault_lock);
 
-    op->nr = nr;
+    if ( nr && copy_to_guest_offset(args->buf[1].h, 0, (void *)faults,
+                                    nr * sizeof(faults[0])) )
+        rc = -EFAULT;
 
-    return nr && copy_to_guest_offset(args->buf[1].h, 0, (void *)faults,
-                                      nr * sizeof(faults[0])) ? -EFAULT : 0;
+    spin_lock(&viommu->fault_lock);
+
+    /* With op_lock held, others may have added records, but not taken any. */
+    if ( !rc )
+    {
+        viommu->fault_first = (viommu->fault_first + nr) % VIOMMU_MAX_FAULTS;
+        viommu->nr_faults -= nr;
+    }
+    else if ( lost )
+        viommu->faults_lost = true;
+
+    spin_unlock(&viommu->fault_lock);
+
+    op->nr = nr;
+    op->flags = lost ? XEN_DMOP_VIOMMU_FAULTS_LOST : 0;
+
+    return rc;
 }
 
 static int get_info(struct viommu *viommu,
@@ -714,7 +742,7 @@ void viommu_free(struct domain *d)
     ASSERT(!viommu->type);
 
     viommu_cache_free(&viommu->cache, true);
-    XFREE(d->arch.hvm.viommu);
+    XVFREE(d->arch.hvm.viommu);
 }
 
 /*

@@ -52,7 +52,8 @@ struct x86_topology {
  * Lay out @threads a core and @cores a socket with the fewest bits, so that IDs
  * are contiguous wherever the topology allows.
  *
- * Returns 0, or -ERANGE if a number is zero or over its limit above.
+ * Returns 0, or -ERANGE if a number is zero or over its limit above, or a socket
+ * has more threads than leaf 0xb can tell.
  */
 int x86_topo_init_packed(struct x86_topology *t, unsigned int threads,
                          unsigned int cores);

@@ -15,8 +15,8 @@
  * then waits for the sections that may have seen what was dropped.
  *
  * Memory.  A leaf of 4 kB for 512 entries is allocated when the first of them is
- * stored: 512 kB for a full table.  One cache line for each CPU of the host comes
- * on top.  Leaves stay until viommu_cache_free().
+ * asked for: 512 kB for a full table.  A struct viommu_cache_cpu (128 bytes) for
+ * each CPU of the host comes on top.  Leaves stay until viommu_cache_free().
  */
 #ifndef __ASM_X86_HVM_VIOMMU_CACHE_H__
 #define __ASM_X86_HVM_VIOMMU_CACHE_H__
