@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,8 @@ exit status:
 examples:
   scripts/boot                                  a Linux guest with 4 vCPUs
   scripts/boot --vcpus 128                      as many as stock Xen allows
+  scripts/boot --vcpus 288 --config threads_per_core=4 --viommu
+                                                all 288 online, by interrupt remapping
   scripts/boot --kernel debian --json           Debian's own kernel, report as JSON
   scripts/boot --config 'cpuid="host,x2apic=0"' one more line for the guest's xl.cfg
   scripts/boot --shell                          a shell in dom0; the guest isn't started
@@ -76,10 +79,16 @@ def parse(argv):
                    help="a line for the guest's xl.cfg, such as 'name=value'; it replaces the lab's own of that name (may be repeated)")
     g.add_argument("--cfg", metavar="FILE", help="a whole xl.cfg instead of the lab's (it must name the guest \"guest\";"
                    " in dom0 the kernel is /lab/kernel, its initramfs /lab/initramfs, and --file puts more there)")
-    g.add_argument("--passthrough", action="append", default=[], metavar="nvme|e1000e", choices=sorted(PHYSICAL),
-                   help="give the guest a device of the machine below it, which gets an IOMMU then (may be repeated)")
+    g.add_argument("--viommu", action="store_true",
+                   help="a virtual VT-d unit: interrupt remapping, and so interrupts for CPUs whose APIC ID is above 254")
+    g.add_argument("--dm-args", action="append", default=[], metavar="TEXT",
+                   help="words for the guest's device model, such as '-device edu' (may be repeated)")
+    g.add_argument("--passthrough", action="append", default=[], metavar="nvme|e1000e[,PROP=VALUE...]",
+                   help="give the guest a device of the machine below it, which gets an IOMMU then; with properties"
+                   " that the outer QEMU is to give it, such as nvme,msix_qsize=1 (may be repeated)")
     m = p.add_argument_group("the machine below it")
-    m.add_argument("--stock", action="store_true", help="Xen, tools and device model without our files and patches")
+    m.add_argument("--stock", nargs="?", const="all", choices=("all", "xen", "qemu"), metavar="xen|qemu",
+                   help="Xen, tools and device model without our files and patches, or only some: xen (with its tools), qemu")
     m.add_argument("--xen-args", default="", metavar="TEXT", help="added to Xen's command line")
     m.add_argument("--dom0-args", default="", metavar="TEXT", help="added to dom0's kernel's command line")
     m.add_argument("--dom0-memory", type=int, default=768, metavar="MIB", help="default 768")
@@ -107,11 +116,19 @@ def parse(argv):
         p.error("--shell and --json exclude each other: a shell makes no report")
     if a.shell and not sys.stdin.isatty():
         p.error("--shell needs a terminal")
+    for device in a.passthrough:
+        if device.split(",")[0] not in PHYSICAL:
+            p.error("--passthrough %s: it can be %s" % (device, " or ".join(sorted(PHYSICAL))))
     files = [("--initramfs", a.initramfs), ("--run", a.run), ("--cfg", a.cfg), ("--before", a.before),
              ("--during", a.during), ("--after", a.after)]
     files += [("--file", f.split(":")[0]) for f in a.file]
     if a.kernel not in ("small", "debian"):
         files.append(("--kernel", a.kernel))
+    for option, used in (("--viommu", a.viommu), ("--dm-args", a.dm_args), ("--passthrough", a.passthrough)):
+        if used and a.cfg:
+            p.error("%s has no effect on --cfg: put it into that file" % option)
+        if used and option != "--passthrough" and any(l.split("=")[0].strip() == "device_model_args_hvm" for l in a.config):
+            p.error("%s and --config device_model_args_hvm=... exclude each other: use --dm-args for all" % option)
     for option, name in files:
         if name is not None and not (os.path.isfile(name) and os.access(name, os.R_OK)):
             p.error("%s: no readable file %s" % (option, name))
@@ -124,15 +141,15 @@ def build(a):
     guest = ["bare"] if a.guest == "bare" else ["guest"] + (["linux"] if a.kernel == "small" else [])
     made = {}
     # The outer machine and the guest are the same in any case: only what is between them may be stock.
-    for args, names in (([], ["qemu", "tools"] + guest), (["--stock"] if a.stock else [], ["xen", "dom0"])):
+    stock = {None: [], "all": ["--stock"]}.get(a.stock, ["--stock=%s" % a.stock])
+    for args, names in (([], ["qemu", "tools"] + guest), (stock, ["xen", "dom0"])):
         r = subprocess.run(command + args + names, stdout=subprocess.PIPE, text=True, check=False)
         if r.returncode:
             raise Failed(SETUP, "build", "what the lab needs could not be built (see above)")
         for line in r.stdout.splitlines():
             name, path = line.split(" ", 1)
             made.setdefault(name, path)
-    made["root"] = [CACHE + "/" + n for n in os.listdir(CACHE) if n.startswith("root-") and
-                    os.path.exists(CACHE + "/" + n + "/.complete")][0]
+    made["root"] = os.environ["XEN_MANYCORE_ROOT"]
     return made
 
 
@@ -171,11 +188,13 @@ def physical_args(a, logs):
     if not a.passthrough:
         return []
     args = ["-device", "intel-iommu,intremap=on"]
-    for n, kind in enumerate(a.passthrough):
+    for n, device in enumerate(a.passthrough):
+        kind, comma, properties = device.partition(",")
         if kind == "nvme":
             with open("%s/nvme%d.img" % (logs, n), "wb") as f:
                 f.truncate(NVME_SIZE)
         args += shlex.split(PHYSICAL[kind] % {"n": n, "logs": shlex.quote(logs), "slot": PHYSICAL_SLOT + n})
+        args[-1] += comma + properties
     return args
 
 
@@ -195,6 +214,12 @@ def guest_cfg(a):
         'on_poweroff="destroy"', 'on_crash="destroy"', 'on_reboot="destroy"']
     if a.passthrough:
         lines.append("pci=[%s]" % ",".join('"%s"' % bdf for bdf in physical_bdfs(a)))
+    words = [w for text in a.dm_args for w in shlex.split(text)]
+    if a.viommu:
+        # Physical devices' DMA isn't translated by it.
+        words = ["-device", "intel-iommu,intremap=on,eim=on" + (",dma-translation=off" if a.passthrough else "")] + words
+    if words:
+        lines.append("device_model_args_hvm=[%s]" % ",".join(quoted("--dm-args", w) for w in words))
     theirs = {l.split("=")[0].strip() for l in a.config}
     return "\n".join([l for l in lines if l.split("=")[0] not in theirs] + a.config) + "\n"
 
@@ -266,7 +291,9 @@ def outer_command(a, made, work, logs):
             "-machine", "q35", "-accel", accel, "-smp", "1", "-m", "%dM" % outer,
             "-cpu", "EPYC,+svm,+npt,-monitor,-rdtscp",
             "-nodefaults", "-display", "none", "-no-reboot"] + serial + [
-                "-serial", "chardev:com1", "-serial", "file:%s/channel.log" % logs,
+                "-serial", "chardev:com1",
+                "-chardev", "socket,id=com2,path=%s/channel,server=on,wait=off,logfile=%s/channel.log" % (work, logs),
+                "-serial", "chardev:com2",
                 "-kernel", made["xen"] + "/xen", "-append", (xen + " " + a.xen_args).strip(),
                 "-initrd", "%s %s,%s" % (made["dom0"] + "/vmlinux", (dom0 + " " + a.dom0_args).strip().replace(",", ",,"),
                                          work + "/initrd")] + \
@@ -300,7 +327,7 @@ class Run:
     def __init__(self, a, logs):
         self.a, self.logs = a, logs
         self.start = time.monotonic()
-        self.stage, self.times, self.ended = "outer machine", {}, False
+        self.stage, self.times, self.ended, self.logs_sent = "outer machine", {}, False, False
         self.report, self.checks, self.xl, self.reason, self.run_status = None, [], [], None, None
         self.panic, self.guest_panic = None, None
         self.guest_log = open(logs + "/guest.log", "w", encoding="utf-8")
@@ -332,6 +359,8 @@ class Run:
             if name.startswith("failed: "):
                 raise Failed(DOM0, "dom0", name[8:], self.logs + "/console.log")
             self.progress(name, self.STAGES.get(name, name))
+        elif line == "@logs":
+            self.logs_sent = True
         elif line == "@end":
             self.ended = True
         elif line.startswith("G|"):
@@ -374,7 +403,26 @@ class Run:
         elif "Kernel panic - not syncing" in line:
             self.guest_panic = self.guest_panic or line
 
-    def follow(self, outer):
+    def ask_for_logs(self, outer, channel, socket_path):
+        """Has dom0 send what it has of logs and of the vCPUs' state, if it still can."""
+        end = time.monotonic() + 30
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(socket_path)
+                s.sendall(b"logs\n")
+                # What comes is read from the log, but has to leave the socket, or the port stops.
+                s.settimeout(0.05)
+                while not self.logs_sent and not self.ended and outer.poll() is None and time.monotonic() < end:
+                    for line in channel.lines():
+                        self.channel(line)
+                    try:
+                        s.recv(65536)
+                    except TimeoutError:
+                        pass
+        except OSError:
+            pass
+
+    def follow(self, outer, socket_path):
         console, channel = Tail(self.logs + "/console.log"), Tail(self.logs + "/channel.log")
         grace = None
         while True:
@@ -403,6 +451,7 @@ class Run:
                 raise Failed(DOM0, self.stage, "the outer machine ended (exit %d)%s" %
                              (outer.returncode, ": " + why[-1] if why else ""), self.logs + "/console.log")
             elif now - self.start > self.a.timeout:
+                self.ask_for_logs(outer, channel, socket_path)
                 log = "guest.log" if "created" in self.times else "console.log"
                 raise Failed(TIMEOUT, self.stage, "nothing ended it within %d s" % self.a.timeout, self.logs + "/" + log)
             time.sleep(0.05)
@@ -499,7 +548,7 @@ def main(argv):
             outer = subprocess.Popen(command, stderr=err, stdin=None if a.shell else subprocess.DEVNULL,
                                      stdout=None if a.shell else subprocess.DEVNULL)
         try:
-            run.follow(outer)
+            run.follow(outer, work + "/channel")
         finally:
             if outer.poll() is None:
                 outer.kill()
@@ -521,7 +570,7 @@ def main(argv):
 
     if run and run.report:
         report.update(run.report)
-    report.update(ok=failed is None, vcpus=a.vcpus, flavour="stock" if a.stock else "patched", logs=logs)
+    report.update(ok=failed is None, vcpus=a.vcpus, flavour={None: "patched", "all": "stock"}.get(a.stock, "stock %s" % a.stock), logs=logs)
     if run:
         report.update(times=run.times, checks=run.checks, xl=[l for l in run.xl if "error" in l or "ERROR" in l])
     if failed:

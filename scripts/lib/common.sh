@@ -10,6 +10,9 @@ set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PROG=${0##*/}
 CACHE=${XEN_MANYCORE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xen-manycore}
+# XEN_MANYCORE_TREES is for several lines of work at once: another directory in the
+# cache than tree, for other git trees of Xen and QEMU.
+TREES=$CACHE/${XEN_MANYCORE_TREES:-tree}
 SUITE=trixie
 JOBS=${XEN_MANYCORE_JOBS:-$(nproc)}
 # Fixed, so that what is built doesn't change with the day that it is built on.
@@ -152,7 +155,7 @@ in_root() {
         SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" JOBS="$JOBS" CCACHE_DIR=/cache/ccache CCACHE_MAXSIZE=3G \
         CCACHE_COMPILERCHECK=content \
         unshare --mount --propagation private bash -euc '
-            root=$1 repo=$2 cache=$3 user=$4 tests=$5; shift 5
+            root=$1 repo=$2 cache=$3 user=$4 tests=$5 trees=$6; shift 6
             mount --bind "$root" "$root" # a mount point, so that a script in there can do the same
             mount --bind "$repo" "$root/repo"; mount -o remount,bind,ro "$root/repo"
             mount --bind "$cache" "$root/cache"
@@ -163,12 +166,12 @@ in_root() {
                 mount --bind /etc/apt "$root/etc/apt"
                 touch "$root/etc/resolv.conf"
                 [ ! -e /etc/resolv.conf ] || mount --bind "$(readlink -f /etc/resolv.conf)" "$root/etc/resolv.conf"
-                export XEN_MANYCORE_CACHE=/cache XEN_MANYCORE_LOCKED=1
+                export XEN_MANYCORE_CACHE=/cache XEN_MANYCORE_TREES="$trees" XEN_MANYCORE_LOCKED=1
             fi
             exec 9>&-
             if [ "$user" = root ]; then exec chroot "$root" "$@"; fi
             exec chroot --userspec=builder:builder "$root" "$@"' \
-        in_root "$root" "$TOP" "$CACHE" "$user" "$tests" "$@"
+        in_root "$root" "$TOP" "$CACHE" "$user" "$tests" "${TREES##*/}" "$@"
 }
 
 # Runs a command with its output in a log, saying every 20 s how far it is.

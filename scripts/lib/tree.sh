@@ -8,10 +8,9 @@
 #   xm-source  name and SHA-256 of the tarball below tag "upstream"
 #   xm-key     what in this checkout (and which tarball) the tree was made from
 #   xm-head    the commit that this gave: another HEAD is a developer's work
+#   xm-making  there while the tree is made: what an interruption left isn't anybody's work
 
-# XEN_MANYCORE_TREES is for several lines of work at once: another directory in the
-# cache with clones of the trees, each with its .git/xm-*.
-tree_dir() { printf "%s/%s" "${XEN_MANYCORE_TREES:-$CACHE/tree}" "$1"; }
+tree_dir() { printf "%s/%s" "$TREES" "$1"; }
 tgit() { git -C "$(tree_dir "$1")" "${@:2}"; }
 
 # How a commit becomes a patch file: the same bytes whenever and wherever it is done.
@@ -45,7 +44,7 @@ tree_has_work() {
     [ -n "$(tgit "$1" status --porcelain)" ]
 }
 
-# The git tree object of what is in the work tree now, commited or not.
+# The git tree object of what is in the work tree now, committed or not.
 tree_object() {
     local index
     index=$(tree_dir "$1")/.git/xm-index
