@@ -3,6 +3,7 @@
 
 import os
 import pty
+import re
 import select
 import time
 import unittest
@@ -141,6 +142,20 @@ class Bare(LabTest):
             seen.append({k: r[k] for k in ("vcpus_present", "apic_mode", "apic_ids", "topology", "x2apic_at_handover")})
         self.assertEqual(seen[0], seen[1])
 
+    def test_same_bytes(self):
+        """The same to the byte: each ACPI table, and CPUID but for the clock's leaf."""
+        with open(TOP + "/tests/guest/linux/firmware.sh", encoding="utf-8") as f:
+            run = self.temporary(f.read().replace("CPUS:-0", "CPUS:-0 1 127"))
+        seen = []
+        for flavour in ([], ["--stock"]):
+            log = self.log(self.boot("--vcpus", "128", "--run", run, *flavour), "guest.log")
+            seen.append(re.findall(r"^@(?:acpi|cpuid) .*", log, re.M))
+        self.assertEqual(seen[0], seen[1])
+        for table in ("APIC", "DSDT", "FACP"):
+            self.assertEqual(len([l for l in seen[0] if l.startswith("@acpi %s " % table)]), 1, seen[0])
+        for leaf in ("00000001 0", "00000004 0", "0000000b 1", "80000008 0", "8000001e 0", "40000001 0"):
+            self.assertEqual(len([l for l in seen[0] if re.match(r"@cpuid \d+ %s( \w{8}){4}$" % leaf, l)]), 3, leaf)
+
     def test_ioreq_resource(self):
         """Xen's own test of IOREQ frames, in dom0: sizes, partial and refused mappings, the way by GFN."""
         o = self.boot("--guest", "bare", "--before",
@@ -177,10 +192,28 @@ class Many(LabTest):
         for config, words in ((["vcpus=0"], "vcpus=0"), (["vcpus=1025"], "max_vcpus=1025"),
                               (["vcpus=288", "threads_per_core=5"], "threads_per_core"),
                               (["vcpus=288", "cores_per_socket=0"], "cores_per_socket"),
-                              (["vcpus=4", "threads_per_core=512"], "threads_per_core")):
+                              (["vcpus=4", "threads_per_core=512"], "threads_per_core"),
+                              (['type="pvh"', "vcpus=130"], "APIC IDs end at 254")):
             with self.subTest(config=config):
                 o = self.boot(*[a for c in config for a in ("--config", c)], status=4)
                 self.assertIn(words, o.report["error"])
+
+
+class Mixed(LabTest):
+    """Ours beside stock: up to 128 vCPUs as ever, beyond that one clear line."""
+
+    def test_qemu_on_stock_xen(self):
+        r = self.boot("--stock", "xen", "--vcpus", "128").report
+        self.assertEqual((r["vcpus_present"], r["vcpus_online"]), (128, 128))
+        o = self.boot("--stock", "xen", "--viommu", status=4)
+        self.assertRegex(self.log(o, "qemu-dm-guest.log"),
+                         "-device intel-iommu.*: this QEMU can't have Xen remap a guest's interrupts: build it .*intremap=off")
+
+    def test_stock_qemu_on_xen(self):
+        r = self.boot("--stock", "qemu", "--vcpus", "128").report
+        self.assertEqual((r["vcpus_present"], r["vcpus_online"]), (128, 128))
+        o = self.boot("--stock", "qemu", "--vcpus", "129", status=4)
+        self.assertIn("max CPUs supported by machine 'xenfv-3.1' is 128", self.log(o, "qemu-dm-guest.log"))
 
 
 class Failures(LabTest):

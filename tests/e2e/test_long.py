@@ -4,16 +4,18 @@
 import unittest
 
 from lab import LabTest
+from test_vcpu_set import Steps
 
 
 class Debian(LabTest):
     """Debian's own kernel in the guest."""
 
     def linux(self, name, vcpus, *args):
-        args = ("--kernel", "debian", "--vcpus", str(vcpus), *args, "--timeout", "3600")
+        args = ("--kernel", "debian", "--vcpus", str(vcpus), *args, "--timeout", "7200")
         o = self.boot(*args)
         self.assertEqual((o.report["vcpus_present"], o.report["vcpus_online"]), (vcpus, vcpus))
         self.record(name, o, *args)
+        return o
 
     def test_128_vcpus(self):
         self.linux("debian-128", 128, "--stock")
@@ -21,6 +23,39 @@ class Debian(LabTest):
     def test_16_vcpus_plain(self):
         """Its CPUs brought up by the kernel itself, as on a real host."""
         self.linux("debian-16-plain", 16, "--stock", "--plain")
+
+    def remapped(self, name, vcpus, *args):
+        r = self.linux(name, vcpus, "--viommu", "--config", "threads_per_core=4", *args).report
+        self.assertEqual((r["apic_mode"], r["max_apic_id"]), ("x2apic", vcpus - 1))
+        self.assertIn("Enabled IRQ remapping in x2apic mode", r["remapping"])
+
+    def test_288_vcpus(self):
+        self.remapped("debian-288", 288)
+
+    def test_288_vcpus_plain(self):
+        self.remapped("debian-288-plain", 288, "--plain")
+
+
+class Small(LabTest):
+    """The lab's small kernel, with as many vCPUs as a guest can have."""
+
+    def test_1024_vcpus(self):
+        args = ("--vcpus", "1024", "--viommu", "--config", "threads_per_core=4", "--timeout", "7200")
+        o = self.boot(*args)
+        self.assertEqual((o.report["vcpus_present"], o.report["vcpus_online"]), (1024, 1024))
+        self.record("small-1024", o, *args)
+
+
+class VcpuSet(Steps):
+    """xl vcpu-set on both sides of 128 and of 256: a loaded guest in emulation takes minutes for each step."""
+
+    def test_128(self):
+        """Of the DSDT for many vCPUs, Processor and Device objects."""
+        self.steps(126, 132, [130, 127, 129, 2], "--viommu")
+
+    def test_256(self):
+        """APIC IDs as the vCPUs' numbers, with interrupt remapping."""
+        self.steps(254, 260, [258, 255, 257, 253], "--viommu", "--config", "threads_per_core=4")
 
 
 if __name__ == "__main__":

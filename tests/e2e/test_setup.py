@@ -120,7 +120,7 @@ class RoundTrip(LabTest):
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.top = self.dir + "/repo"
         shutil.copytree(TOP, self.top, symlinks=True, ignore=shutil.ignore_patterns(".git", "build"))
-        self.env = {"XEN_MANYCORE_CACHE": self.dir + "/cache", "XEN_MANYCORE_LOCKED": ""}
+        self.env = {"XEN_MANYCORE_CACHE": self.dir + "/cache", "XEN_MANYCORE_TREES": "tree", "XEN_MANYCORE_LOCKED": ""}
         os.makedirs(self.dir + "/cache/sources")
         for n in os.listdir(CACHE + "/sources"):
             if n.startswith("xen"):
@@ -174,6 +174,14 @@ class RoundTrip(LabTest):
         self.assertNotIn(b"new-file.c", after[patch[0]])
         self.assertIn(os.path.basename(patch[0]).encode(), after["xen-patches/series"])
 
+        # A commit that only changes a new file isn't a patch, and not its predecessor's again.
+        self.edit("xen/arch/x86/hvm/new-file.c", "/* more */\n")
+        self.git("commit", "-q", "-s", "-m", "x86/hvm: more\n\nBecause a test wants more.")
+        object_made = self.git("rev-parse", "HEAD^{tree}")
+        self.run_ok("refresh", "xen")
+        self.assertEqual(sorted(self.state()), sorted(after))
+        after = self.state()
+
         # The other way from nothing: the same tree, and again the same bytes.
         self.run_ok("prepare", "--force", "xen")
         self.assertEqual(self.git("rev-parse", "HEAD^{tree}"), object_made)
@@ -220,7 +228,7 @@ class Export(LabTest):
         self.assertEqual(again.status, 1)
         self.assertIn("--force", again.last_error())
         for pkg in ("xen", "qemu"):
-            tree = CACHE + "/tree/" + pkg
+            tree = os.path.join(CACHE, os.environ.get("XEN_MANYCORE_TREES", "tree"), pkg)
             work = out + "/tree-" + pkg
 
             def git(*args, where=work):

@@ -32,6 +32,7 @@ for pkg, tree in trees.items():
     present = sorted(n for n in os.listdir(directory) if n.endswith(".patch"))
     check(sorted(entries) == present, "%s: series and directory differ: %s" % (pkg, sorted(set(entries) ^ set(present))))
     check(entries == sorted(entries), "%s: series isn't in the order of its numbers" % pkg)
+    subjects = {}
     numbers = [n[:4] for n in entries]
     check(len(set(numbers)) == len(numbers), "%s: a number is used twice" % pkg)
     upstream = upstream_files(tree)
@@ -57,6 +58,9 @@ for pkg, tree in trees.items():
         head = text.split("\ndiff --git ", 1)[0]
         check("From: %s\n" % AUTHOR in head, "%s: not from %s" % (where, AUTHOR))
         check(re.search(r"^Subject: \[PATCH\] \S+.*: \S", head, re.M), "%s: subject isn't '[PATCH] area: what'" % where)
+        subject = re.search(r"^Subject: \[PATCH\] ((?:.|\n )*)", head, re.M).group(1).replace("\n ", " ")
+        check(subject not in subjects, "%s: its subject is that of %s too" % (where, subjects.get(subject)))
+        subjects[subject] = n
         check("Signed-off-by: %s\n" % AUTHOR in head, "%s: not signed off" % where)
         body = head.split("\n\n", 1)[1].split("\n---\n", 1)[0] if "\n\n" in head else ""
         check(len(re.sub(r"Signed-off-by:.*", "", body).split()) >= 12, "%s: the message doesn't say why" % where)

@@ -27,6 +27,10 @@ static inline int test_bit(unsigned int b, const void *p)
 #include <xen/memory.h>
 #include <xen/hvm/hvm_info_table.h>
 
+#ifndef HVM_LIMIT_VCPUS /* stock Xen's header */
+#define HVM_LIMIT_VCPUS HVM_MAX_VCPUS
+#endif
+
 extern const unsigned char dsdt_anycpu[], dsdt_15cpu[], dsdt_anycpu_qemu_xen[], dsdt_pvh[];
 extern const int dsdt_anycpu_len, dsdt_15cpu_len, dsdt_anycpu_qemu_xen_len, dsdt_pvh_len;
 #ifdef HAVE_MANYCPU
@@ -65,7 +69,7 @@ static uint32_t lapic_id(unsigned cpu)
 
 uint32_t shim_max_vcpus(void)
 {
-    return HVM_MAX_VCPUS;
+    return HVM_LIMIT_VCPUS;
 }
 
 int shim_build(const struct shim_in *shim_in, struct shim_out *out)
@@ -94,7 +98,7 @@ int shim_build(const struct shim_in *shim_in, struct shim_out *out)
     in = shim_in;
     used = allocs = 0;
 
-    assert(in->nr_vcpus <= HVM_MAX_VCPUS && in->nr_vnodes <= 4);
+    assert(in->nr_vcpus <= HVM_LIMIT_VCPUS && in->nr_vnodes <= 4);
     memcpy(hvminfo.vcpu_online, in->online, (in->nr_vcpus + 7) / 8);
     for ( i = 0; i < in->nr_vcpus; i++ )
         vcpu_to_vnode[i] = in->nr_vnodes ? i % in->nr_vnodes : 0;

@@ -33,7 +33,7 @@ struct shim_out {
 /* Returns what acpi_build_tables() does. */
 int shim_build(const struct shim_in *in, struct shim_out *out);
 
-/* HVM_MAX_VCPUS that this library was built with. */
+/* HVM_LIMIT_VCPUS that this library was built with. */
 uint32_t shim_max_vcpus(void);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * The APIC map (xen/arch/x86/hvm/apic-map.c) against a scan of all vCPUs.
  *
- * The oracle says what each vCPU's APIC would, by the rules that Xen's
- * vlapic_match_dest() has.  The map may decline to answer, but where a test says
- * that it has to know, it must; and what it answers must be what the scan finds.
+ * apic-ref.h says what each vCPU's APIC would.  The map may decline to answer, but
+ * where a test says that it has to know, it must; and what it answers must be what
+ * the scan finds.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,40 +17,13 @@
 
 #include <asm/hvm/apic-map.h>
 
-#define MAX_VCPUS 1024U
+#include "apic-ref.h"
 
-struct apic {
-    bool x2apic;
-    uint32_t id; /* The register's ID field, 8 bits in xAPIC mode. */
-    uint32_t ldr, dfr;
-};
+#define MAX_VCPUS 1024U
 
 static struct apic apics[MAX_VCPUS];
 static unsigned int nr_apics;
 static struct apic_map *map;
-
-static uint32_t x2apic_ldr(uint32_t id)
-{
-    return ((id >> 4) << 16) | (1U << (id & 15));
-}
-
-static bool apic_match(const struct apic *a, uint32_t dest, bool logical)
-{
-    uint32_t ldr;
-
-    if ( !logical )
-        return dest == (a->x2apic ? 0xffffffffU : 0xffU) || dest == a->id;
-
-    if ( a->x2apic )
-        return (a->ldr >> 16) == (dest >> 16) && (a->ldr & dest & 0xffff);
-
-    ldr = a->ldr >> 24;
-    dest &= 0xff;
-    if ( a->dfr == 0xffffffffU )
-        return ldr & dest;
-
-    return (ldr >> 4) == (dest >> 4) && (ldr & dest & 0xf);
-}
 
 static void fill(unsigned int nr_ids)
 {

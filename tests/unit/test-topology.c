@@ -18,7 +18,7 @@
 #include <xen/lib/x86/cpu-policy.h>
 #include <xen/lib/x86/topology.h>
 
-#define MAX_VCPUS 1024U /* HVM_MAX_VCPUS */
+#define MAX_VCPUS 1024U /* HVM_LIMIT_VCPUS */
 
 static const struct layout {
     const char *name;

@@ -47,9 +47,9 @@ static inline void *shim_zalloc(size_t align, size_t size)
     return memset(p, 0, size);
 }
 
-#define xzalloc_array(type, n) \
+#define xvzalloc_array(type, n) \
     ((type *)shim_zalloc(__alignof__(type), sizeof(type) * (n)))
-#define xfree free
-#define XFREE(p) do { free(p); (p) = NULL; } while ( 0 )
+#define xvfree free
+#define XVFREE(p) do { free(p); (p) = NULL; } while ( 0 )
 
 #endif

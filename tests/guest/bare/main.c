@@ -48,7 +48,7 @@ static bool known_check(const char *name, size_t len)
 /* Whether or not the check that reads it is selected. */
 static const char *const known_params[] = {
     "checks", "skip", "apic", "timeout", "debug.panic", "ipi.sample", "ipi.rounds", "ioreq.rounds", "timer.us",
-    "vtd.epochs",
+    "vtd.epochs", "vtd.rounds", "vtd.seed", "bench.rounds",
     "expect.vcpus", "expect.online", "expect.x2apic", "expect.threads", "expect.cores", "expect.sockets", "expect.ids",
 };
 

@@ -20,6 +20,9 @@ function ranges(a, n,    i, j, step, out) {
 
 FNR == 1 { file++ }
 
+# When each CPU is started, which is seldom where its number would have it.
+file == 1 && /smpboot: Booting Node .* Processor/ { t = $0; sub(/^\[ */, "", t); start[++starts] = t + 0 }
+
 file == 1 {
     sub(/^\[[^]]*\] /, "")
     if (/DMAR-IR: Enabled IRQ remapping in/) remap = $0
@@ -59,6 +62,12 @@ END {
     printf ", \"apic_mode\": %s, \"apic_routing\": %s, \"apic_ids\": %s, \"max_apic_id\": %d", quote(mode), quote(routing), quote(ranges(id, ids)), id[ids]
     printf ", \"topology\": {\"sockets\": %d, \"cores_per_socket\": %s, \"threads_per_core\": %s}", sockets, sockets ? cores / sockets : 0, cores ? online / cores : 0
     printf ", \"remapping\": %s, \"interrupts\": %d, \"interrupts_by_kind\": {%s}, \"cpus_interrupted\": %d", quote(remap == "" ? "none" : remap), total, kinds, cpus_hit
+    steps = starts > 8 ? 8 : starts - 1
+    for (i = 1; i <= steps; i++) {
+        first8 += (start[i + 1] - start[i]) / steps
+        last8 += (start[starts - i + 1] - start[starts - i]) / steps
+    }
+    printf ", \"bringup_s\": {\"first8_mean\": %.6f, \"last8_mean\": %.6f}", first8, last8
     printf ", \"boot_s\": %.2f, \"online_s\": %.2f, \"warnings\": %d, \"messages\": [", t_init, t_online - t_init, warnings
     for (i = 1; i <= notes; i++) printf "%s%s", i > 1 ? ", " : "", quote(note[i])
     printf "]}\n"

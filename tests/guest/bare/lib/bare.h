@@ -163,6 +163,9 @@ void xen_evtchn_send(uint32_t port);
 /* Lets another vCPU run: any CPU, does nothing without Xen. */
 void xen_yield(void);
 void xen_shutdown(unsigned int reason);
+/* A page of RAM: away, and there again, with other content. */
+bool xen_page_give_back(uint64_t address);
+bool xen_page_take(uint64_t address);
 
 /* ---- time (time.c) ---- */
 extern uint32_t tsc_khz;

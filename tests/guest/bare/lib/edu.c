@@ -77,6 +77,11 @@ void edu_msi_again(struct edu *e)
     *reg(e, REG_RAISE) = 1;
 }
 
+void edu_nothing(struct edu *e)
+{
+    *reg(e, REG_LOWER) = 0;
+}
+
 void edu_intx_mode(struct edu *e)
 {
     msi_switch(e, false);

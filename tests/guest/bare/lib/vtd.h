@@ -133,6 +133,8 @@ void edu_init(void);
 void edu_msi(struct edu *e, uint64_t addr, uint32_t data);
 /* The same message as before; any CPU. */
 void edu_msi_again(struct edu *e);
+/* A write to a register that has no effect, as long as MSIs are on. */
+void edu_nothing(struct edu *e);
 /* INTx; any CPU, once edu_intx_mode() was called. */
 void edu_intx_mode(struct edu *e);
 void edu_intx(struct edu *e, bool high);
@@ -140,6 +142,14 @@ void edu_intx(struct edu *e, bool high);
 bool edu_dma(struct edu *e, uint64_t addr, uint32_t data);
 /* True if DMA doesn't work, or only to the first 256 MiB (its default): then messages would go to RAM. */
 bool edu_dma_short(struct edu *e);
+
+/* ---- a network card that the guest was given (e1000e.c): sends a message by MSI-X when told to ---- */
+/* Its BDF, or -1. */
+int e1000e_init(void);
+void e1000e_msi(uint64_t addr, uint32_t data);
+void e1000e_msi_again(void);
+/* A write to a register that has no effect. */
+void e1000e_nothing(void);
 
 /* ---- the unit (vtd.c) ---- */
 struct vtd {

@@ -5,6 +5,7 @@
 #include <xen/xen.h>
 #include <xen/sched.h>
 #include <xen/event_channel.h>
+#include <xen/memory.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
 #include <xen/arch-x86/cpuid.h>
@@ -75,4 +76,23 @@ void xen_shutdown(unsigned int reason)
     struct sched_shutdown s = { .reason = reason };
 
     hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, (uintptr_t)&s);
+}
+
+static bool page_op(unsigned int op, uint64_t address)
+{
+    xen_pfn_t pfn = address >> 12;
+    struct xen_memory_reservation r = { .nr_extents = 1, .domid = DOMID_SELF };
+
+    set_xen_guest_handle(r.extent_start, &pfn);
+    return xen_cpuid_base && hypercall2(__HYPERVISOR_memory_op, op, (uintptr_t)&r) == 1;
+}
+
+bool xen_page_give_back(uint64_t address)
+{
+    return page_op(XENMEM_decrease_reservation, address);
+}
+
+bool xen_page_take(uint64_t address)
+{
+    return page_op(XENMEM_populate_physmap, address);
 }

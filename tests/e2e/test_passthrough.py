@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Physical devices in a guest: their interrupts find the vCPU in Xen, not through QEMU."""
+
+import hashlib
+import os
+import re
+import unittest
+
+from lab import TOP, LabTest
+
+
+class Nvme(LabTest):
+    """A disk of the outer machine, with a queue and an MSI-X vector for many of the guest's CPUs."""
+
+    # What has an interrupt go through the device model, and whatever else has a vCPU wait for it.
+    TRACE = "-trace xen_viommu_inject -trace handle_ioreq -msg timestamp=on"
+
+    def nvme(self, vcpus, cpus, *args, device="nvme", blocks=64, viommu=("--viommu",)):
+        with open(TOP + "/tests/guest/linux/nvme.sh", encoding="utf-8") as f:
+            script = f.read()
+        run = self.temporary("#!/bin/sh\nexport CPUS='%s' BLOCKS=%d\n%s" % (" ".join(map(str, cpus)), blocks, script))
+        o = self.boot("--vcpus", str(vcpus), "--passthrough", device, *viommu, "--dm-args", self.TRACE, "--run", run, *args)
+        log = self.log(o, "guest.log")
+        self.assertEqual((o.report["vcpus_present"], o.report["vcpus_online"]), (vcpus, vcpus), log)
+
+        seen = [tuple(map(int, m)) for m in re.findall(r"@nvme (\d+) \w+ (\d+) (\d+) (\d+) (\d+)", log)]
+        self.assertEqual([s[0] for s in seen], cpus, log)
+        self.assertEqual([s for s in seen if s[4] or min(s[2], s[3]) < blocks], [], log)
+
+        # What the guest wrote is on the disk, as the machine below sees it.
+        md5, size = re.search(r"@data (\w+) (\d+)", log).groups()
+        self.assertEqual(int(size), 4096 * blocks * len(cpus))
+        with open(os.path.join(o.report["logs"], "nvme0.img"), "rb") as f:
+            self.assertEqual(hashlib.md5(f.read(int(size))).hexdigest(), md5)
+
+        begin, end = map(int, re.search(r"@load (\d+) (\d+)", log).groups())
+        exits = [float(t) for t in re.findall(r"^\d+@(\d+\.\d+):(?:xen_viommu_inject|handle_ioreq) ",
+                                              self.log(o, "qemu-dm-guest.log"), re.M)]
+        interrupts = sum(s[2] + s[3] for s in seen)
+        during = sum(begin <= t <= end for t in exits)
+        print("%d interrupts of the disk, %d requests to the device model meanwhile (%d in all)" %
+              (interrupts, during, len(exits)))
+        # The trace works, and the load is within what it covers.
+        self.assertTrue(exits and min(exits) < begin and max(exits) > end, (begin, end, exits[:1], exits[-1:]))
+        # Not one for an interrupt: what there is comes from the guest's own doings, such as its RTC.
+        self.assertLess(during * 20, interrupts)
+        self.clean(o)
+        return seen
+
+    def clean(self, o):
+        """Nothing is left of the guest, and Xen didn't complain."""
+        console = self.log(o, "console.log")
+        self.assertNotRegex(console, r"\(XEN\).*(Assertion|BUG|WARN|AMD-Vi: .*fault|DMAR:.*[Ff]ault)")
+
+    def test_4(self):
+        self.nvme(4, [0, 1, 2, 3])
+
+    def test_4_without_a_unit(self):
+        """Interrupts in compatibility format, as ever."""
+        self.nvme(4, [0, 3], viommu=())
+
+    def test_4_compatibility_format(self):
+        """A unit that the guest doesn't use."""
+        self.nvme(4, [0, 3], "--cmdline", "intremap=off")
+
+    def test_288(self):
+        """Queues of CPUs on both sides of ID 255."""
+        seen = self.nvme(288, [5, 100, 200, 254, 255, 256, 270, 287], "--config", "threads_per_core=4")
+        self.assertTrue(any(s[1] > 255 for s in seen) and any(s[1] < 255 for s in seen), seen)
+
+    def test_4_intx(self):
+        """By its pin and the virtual IO-APIC, in the remappable format."""
+        self.nvme(4, [0, 3], "--cmdline", "pci=nomsi")
+
+
+class Life(LabTest):
+    """An assigned disk with one interrupt, which goes where the guest's user wants it, through what guests go through."""
+
+    # The 130th vCPU is the first of a second socket: APIC ID 256.
+    HIGH = ("--vcpus", "130", "--config", "cores_per_socket=129", "--config", "maxvcpus=258")
+    DISK = r"""
+slot() { basename /sys/bus/pci/drivers/nvme/0000:* | cut -d: -f2-; }
+n=0
+until [ -b /dev/nvme0n1 ] || [ $n -ge 60 ]; do sleep 0.5; n=$((n + 1)); done
+"""
+
+    def life(self, script, *args, **files):
+        run = self.temporary("#!/bin/sh\n" + self.DISK + script)
+        for when, text in files.items():
+            args += ("--" + when, self.temporary(text))
+        o = self.boot("--viommu", "--passthrough", "nvme,msix_qsize=1", "--run", run, *args)
+        # Of a guest that is gone, Xen has no interrupts.
+        console = self.log(o, "console.log")
+        self.assertNotRegex(console, r"\(XEN\).*(Assertion|BUG|WARN|AMD-Vi: .*fault|DMAR:.*[Ff]ault)")
+        interrupts = console.split("IRQ information:")
+        self.assertGreater(len(interrupts), 1, "debug-keys i said nothing")
+        self.assertNotRegex(interrupts[-1].split("IO-APIC")[0], r"\bd[1-9]\d*:")
+        self.assertIn("0000:00:10.0", self.log(o, "xl.log"))
+        return o
+
+    # Afterwards: what Xen has of interrupts, and the device is there for others.
+    AFTER = "xl debug-keys i\nsleep 1\nxl pci-assignable-list\n"
+
+    def test_churn(self):
+        """No completion is lost while the interrupt moves about under load."""
+        with open(TOP + "/tests/guest/linux/irqs.sh", encoding="utf-8") as f:
+            script = f.read()
+        o = self.life("export DISKS=$(slot) CPUS='0 1 64 128 129' REQUESTS=30 CHURN=60\n" + script, *self.HIGH, after=self.AFTER)
+        log = self.log(o, "guest.log")
+        self.assertEqual([(k[:11], c) for k, c in re.findall(r"@irq \S+ (\S+) (\d+) \d+ 0$", log, re.M)],
+                         [("IR-PCI-MSIX", c) for c in ("0", "1", "64", "128", "129")], log)
+        reads, interrupts, moves = map(int, re.search(r"@churn \S+ (\d+) (\d+) (\d+)", log).groups())
+        print("%d reads, %d interrupts, moved %d times" % (reads, interrupts, moves))
+        self.assertEqual(reads, interrupts)
+        self.assertGreater(moves, 10)
+
+    REPLUG = r"""
+read_it() { dd if=/dev/nvme0n1 of=/dev/null bs=4096 count=50 iflag=direct 2> /dev/null && echo "@read $1"; }
+wait_for() { n=0; until eval "$1"; do sleep 0.5; n=$((n + 1)); [ $n -lt 240 ] || { echo "not within 120 s: $1"; exit 1; }; done; }
+for round in 1 2 3; do
+    read_it $round || exit 1
+    echo "@guest detach$round"
+    wait_for '[ ! -e /dev/nvme0n1 ]'
+    echo "@guest attach$round"
+    wait_for '[ -b /dev/nvme0n1 ]'
+done
+read_it end || exit 1
+! dmesg | grep -E 'WARNING:|BUG:|DMAR: .*fault'
+"""
+    REPLUG_DOM0 = r"""
+for round in 1 2 3; do
+    until [ -e /run/guest-detach$round ]; do usleep 200000; done
+    xl pci-detach guest 00:10.0; echo "detach: $?"
+    until [ -e /run/guest-attach$round ]; do usleep 200000; done
+    xl pci-attach guest 00:10.0; echo "attach: $?"
+done
+"""
+
+    def test_replug(self):
+        o = self.life(self.REPLUG, "--vcpus", "4", during=self.REPLUG_DOM0, after=self.AFTER)
+        self.assertEqual(re.findall("^@read (.*)", self.log(o, "guest.log"), re.M), ["1", "2", "3", "end"])
+        said = self.log(o, "during.log")
+        self.assertEqual((said.count("detach: 0"), said.count("attach: 0")), (3, 3), said)
+
+    REBOOT = r"""
+dd if=/dev/nvme0n1 of=/tmp/first bs=4096 count=1 iflag=direct 2> /dev/null || exit 1
+echo "@boot"
+[ "$(head -c 4 /tmp/first)" != mark ] || exit 0
+printf mark > /tmp/first
+dd if=/tmp/first of=/dev/nvme0n1 bs=4096 conv=sync oflag=direct 2> /dev/null || exit 1
+reboot -f
+"""
+
+    def test_reboot(self):
+        o = self.life(self.REBOOT, "--vcpus", "4", "--config", 'on_reboot="restart"', after=self.AFTER)
+        self.assertEqual(self.log(o, "guest.log").count("@boot"), 2)
+
+    LOAD = r"""
+echo "@guest loading"
+# Until it is gone: xl takes the disk away first.
+while :; do dd if=/dev/nvme0n1 of=/dev/null bs=4096 count=1000 iflag=direct 2> /dev/null; done
+"""
+    DESTROY = "until [ -e /run/guest-loading ]; do usleep 200000; done\nsleep 3\nxl destroy guest\n"
+
+    def test_destroy_under_load(self):
+        o = self.life(self.LOAD, "--vcpus", "4", during=self.DESTROY, after=self.AFTER + "xl list\n")
+        # It was running, and is gone.
+        self.assertNotIn("@run", self.log(o, "guest.log"))
+        self.assertNotRegex(self.log(o, "xl.log"), r"(?m)^guest ")
+
+
+if __name__ == "__main__":
+    unittest.main()
