@@ -55,6 +55,7 @@ class Linux(LabTest):
              "-device ahci,id=ahci,addr=0x4 -device ide-hd,drive=b,bus=ahci.0 "
              "-drive if=none,id=c,format=raw,file=/lab/disk.c -device nvme,addr=0x5,drive=c,serial=c,msix_qsize=1")
     SLOTS = ("00:03.0", "00:04.0", "00:05.0")
+    LSTOPO = 'echo "@lstopo $(for o in package core pu; do lstopo-no-graphics --only $o | wc -l; done | xargs)"'
     MAKE_DISKS = "for d in a b c; do dd if=/dev/urandom of=/lab/disk.$d bs=64k count=16 2> /dev/null; done\n"
 
     def linux(self, vcpus, *args, remapping="x2apic", viommu=("--viommu",)):
@@ -89,8 +90,12 @@ class Linux(LabTest):
 
     def test_288(self):
         """All online; every kind of interrupt reaches CPUs on both sides of ID 255, also while it moves about."""
-        o = self.irqs(288, "--config", "threads_per_core=4", cpus=[0, 100, 254, 255, 256, 270, 287], churn=30)
+        o = self.irqs(288, "--config", "threads_per_core=4", cpus=[0, 100, 254, 255, 256, 270, 287], churn=30,
+                      then=self.LSTOPO)
         self.assertEqual(o.report["apic_ids"], "0-287")
+        topology = o.report["topology"]  # By lscpu.
+        self.assertEqual((topology["sockets"], topology["cores_per_socket"], topology["threads_per_core"]), (1, 72, 4))
+        self.assertIn("@lstopo 1 72 288", self.log(o, "guest.log"))
         self.assertIn("cluster x2apic", o.report["apic_routing"])
 
     def test_intremap_off(self):
