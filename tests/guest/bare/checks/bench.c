@@ -37,6 +37,7 @@ struct source {
     unsigned int bdf;
     void (*msi)(uint64_t addr, uint32_t data);
     void (*again)(void);
+    void (*settle)(void);               /* before the next one; may be NULL */
 };
 
 static void emulated_msi(uint64_t addr, uint32_t data)
@@ -50,7 +51,8 @@ static void emulated_again(void)
 }
 
 static struct source emulated = { .msi = emulated_msi, .again = emulated_again };
-static struct source given = { .msi = e1000e_msi, .again = e1000e_msi_again };
+static struct source given = { .msi = e1000e_msi, .again = e1000e_msi_again,
+                               .settle = e1000e_settle };
 
 struct series { uint64_t sum, first, last; unsigned int n; };
 
@@ -151,11 +153,15 @@ static void msis(struct series *s, const struct source *from,
         if ( data && c->id > 254 )
             continue;
         on_cpu(c, set_tpr, (void *)TPR_WAKE);
+        if ( from->settle )
+            from->settle();
         from->msi(addr_of(from, c), data);
         for ( r = 0; r < rounds; r++ )
         {
             uint64_t t0;
 
+            if ( from->settle )
+                from->settle();
             if ( miss )
                 vtd_invalidate(c->index % VTD_ENTRIES, 0);
             t0 = rdtsc();
@@ -165,6 +171,8 @@ static void msis(struct series *s, const struct source *from,
                 least = t0;
         }
         add(s, least);
+        if ( from->settle )
+            from->settle();
         on_cpu(c, set_tpr, (void *)0);
         if ( load(&c->rx[V_BENCH]) == c->want[V_BENCH] )
             check_fail("CPU %u, ID %u, got no message", c->index, c->id);

@@ -11,6 +11,7 @@
 #define IVAR            0x00e4
 #define IVAR_OTHER_0    (8U << 16)      /* by the first entry of the table */
 #define CAUSE_OTHER     (1U << 24)
+#define THROTTLE_US     128             /* EITR, which QEMU doesn't let be less */
 
 static volatile uint32_t *entry;        /* the first of the MSI-X table */
 static volatile uint8_t *regs;
@@ -61,6 +62,14 @@ void e1000e_msi(uint64_t addr, uint32_t data)
 void e1000e_msi_again(void)
 {
     *reg(ICS) = CAUSE_OTHER;
+}
+
+void e1000e_settle(void)
+{
+    uint64_t end = rdtsc() + us_to_tsc(THROTTLE_US * 2);
+
+    while ( rdtsc() < end )
+        cpu_pause();
 }
 
 void e1000e_nothing(void)

@@ -148,6 +148,8 @@ bool edu_dma_short(struct edu *e);
 int e1000e_init(void);
 void e1000e_msi(uint64_t addr, uint32_t data);
 void e1000e_msi_again(void);
+/* Waits until the next message isn't held back: the card leaves 128 us between two, and QEMU's sends one more after them. */
+void e1000e_settle(void);
 /* A write to a register that has no effect. */
 void e1000e_nothing(void);
 
