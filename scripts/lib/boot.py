@@ -241,15 +241,21 @@ def lab_archive(a, made, work):
             kernel = boot + [n for n in os.listdir(boot) if n.startswith("vmlinuz-")][0]
         put(kernel, "kernel")
         put(a.initramfs or made["guest"] + "/initramfs.gz", "initramfs")
+        more = []
+        if a.kernel == "debian":
+            more.append(made["guest"] + "/modules-debian.gz")
         if a.run:
             extra = work + "/guest"
             os.makedirs(extra)
             shutil.copyfile(a.run, extra + "/run.sh")
             os.chmod(extra + "/run.sh", 0o755)
             cpio(extra, work + "/guest.cpio")
-            with open(lab + "/initramfs", "ab") as f, open(work + "/guest.cpio", "rb") as g:
+            more.append(work + "/guest.cpio")
+        with open(lab + "/initramfs", "ab") as f:
+            for part in more:
                 f.write(b"\0" * (-f.tell() % 512))
-                shutil.copyfileobj(g, f)
+                with open(part, "rb") as g:
+                    shutil.copyfileobj(g, f)
     for f in a.file:
         src, _, name = f.partition(":")
         put(src, name or os.path.basename(src))

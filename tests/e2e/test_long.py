@@ -4,6 +4,7 @@
 import unittest
 
 from lab import LabTest
+from test_passthrough import Queues
 from test_vcpu_set import Steps
 
 
@@ -44,6 +45,14 @@ class Small(LabTest):
         o = self.boot(*args)
         self.assertEqual((o.report["vcpus_present"], o.report["vcpus_online"]), (1024, 1024))
         self.record("small-1024", o, *args)
+
+
+class Passthrough(Queues):
+    """Debian's kernel with a physical disk: see the figures for how often the device model was asked meanwhile."""
+
+    def test_debian_288(self):
+        self.nvme(288, [5, 100, 200, 254, 255, 256, 270, 287], "--config", "threads_per_core=4", "--kernel", "debian",
+                  "--timeout", "7200", record="debian-288-nvme")
 
 
 class VcpuSet(Steps):

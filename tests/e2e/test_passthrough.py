@@ -9,17 +9,18 @@ import unittest
 from lab import TOP, LabTest
 
 
-class Nvme(LabTest):
+class Queues(LabTest):
     """A disk of the outer machine, with a queue and an MSI-X vector for many of the guest's CPUs."""
 
     # What has an interrupt go through the device model, and whatever else has a vCPU wait for it.
     TRACE = "-trace xen_viommu_inject -trace handle_ioreq -msg timestamp=on"
 
-    def nvme(self, vcpus, cpus, *args, device="nvme", blocks=64, viommu=("--viommu",)):
+    def nvme(self, vcpus, cpus, *args, device="nvme", blocks=64, viommu=("--viommu",), record=None):
         with open(TOP + "/tests/guest/linux/nvme.sh", encoding="utf-8") as f:
             script = f.read()
         run = self.temporary("#!/bin/sh\nexport CPUS='%s' BLOCKS=%d\n%s" % (" ".join(map(str, cpus)), blocks, script))
-        o = self.boot("--vcpus", str(vcpus), "--passthrough", device, *viommu, "--dm-args", self.TRACE, "--run", run, *args)
+        args = ("--vcpus", str(vcpus), "--passthrough", device, *viommu, "--dm-args", self.TRACE, *args)
+        o = self.boot(*args, "--run", run)
         log = self.log(o, "guest.log")
         self.assertEqual((o.report["vcpus_present"], o.report["vcpus_online"]), (vcpus, vcpus), log)
 
@@ -45,12 +46,21 @@ class Nvme(LabTest):
         # Not one for an interrupt: what there is comes from the guest's own doings, such as its RTC.
         self.assertLess(during * 20, interrupts)
         self.clean(o)
+        if record:
+            o.report["passthrough"] = {"interrupts": interrupts, "device_model_requests": during,
+                                       "queues": [dict(zip(("cpu", "interrupts_on", "writing", "reading", "elsewhere"), s))
+                                                  for s in seen]}
+            self.record(record, o, *args, "--run", "tests/guest/linux/nvme.sh")
         return seen
 
     def clean(self, o):
         """Nothing is left of the guest, and Xen didn't complain."""
         console = self.log(o, "console.log")
         self.assertNotRegex(console, r"\(XEN\).*(Assertion|BUG|WARN|AMD-Vi: .*fault|DMAR:.*[Ff]ault)")
+
+
+class Nvme(Queues):
+    """The small kernel, in each format and by each way that an interrupt can take."""
 
     def test_4(self):
         self.nvme(4, [0, 1, 2, 3])
