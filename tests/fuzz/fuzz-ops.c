@@ -664,6 +664,15 @@ static void take_msi(struct fuzz_in *in, unsigned int how, uint64_t *addr,
         *addr &= ~0x10UL;
 }
 
+/* Messages that passed through devices have, and what was made of them. */
+static struct {
+    uint64_t addr;
+    uint32_t data;
+    uint16_t sid;
+    struct viommu_memo memo;
+    struct viommu_irq irq;
+} bound[2];
+
 static void op_inject_msi(struct fuzz_in *in)
 {
     struct xen_dm_op op = { .op = XEN_DMOP_viommu_inject_msi };
@@ -727,6 +736,30 @@ static void op_inject_msi(struct fuzz_in *in)
     check_delivered(ref_request(addr, data, i->sid, false, &irq) ? NULL : &irq);
 }
 
+static void bind(struct fuzz_in *in, unsigned int nr)
+{
+    typeof(bound[0]) *b = &bound[nr];
+
+    take_msi(in, fuzz_take(in, 1), &b->addr, &b->data, &b->sid);
+    b->memo = (struct viommu_memo){};
+}
+
+/* What came out of a request, against what @want and @ref say. */
+static void check_request(bool ok, const struct viommu_irq *irq, unsigned int want,
+                          const struct ref_irq *ref)
+{
+    FUZZ_CHECK(ok == !want, "%#x", want);
+    if ( !ok )
+        return;
+
+    FUZZ_CHECK(irq->dest == ref->dest && irq->dest_mode == ref->logical &&
+               irq->trig_mode == ref->level && irq->delivery_mode == ref->delivery_mode,
+               "%#x %#x", irq->dest, ref->dest);
+    /* Other delivery modes have no vector. */
+    FUZZ_CHECK(irq->delivery_mode > 1 || irq->vector == ref->vector, "%#x %#x",
+               irq->vector, ref->vector);
+}
+
 /* The IO-APIC, and passed through devices: they ask themselves. */
 static void request(struct fuzz_in *in)
 {
@@ -770,16 +803,35 @@ static void request(struct fuzz_in *in)
     viommu_exit(&dom);
 
     want = ref_request(addr, data, sid, quiet, &ref);
-    FUZZ_CHECK(ok == !want, "%#x", want);
-    if ( !ok )
+    check_request(ok, &irq, want, &ref);
+}
+
+/* A passed through device's message, which it sends again and again. */
+static void bound_request(unsigned int nr)
+{
+    typeof(bound[0]) *b = &bound[nr];
+    struct ref_irq ref;
+    uint64_t packed;
+    unsigned int want;
+    bool ok;
+
+    if ( !b->addr || !viommu_active(&dom) )
         return;
 
-    FUZZ_CHECK(irq.dest == ref.dest && irq.dest_mode == ref.logical &&
-               irq.trig_mode == ref.level && irq.delivery_mode == ref.delivery_mode,
-               "%#x %#x", irq.dest, ref.dest);
-    /* Other delivery modes have no vector. */
-    FUZZ_CHECK(irq.delivery_mode > 1 || irq.vector == ref.vector, "%#x %#x",
-               irq.vector, ref.vector);
+    world_reset();
+    packed = b->memo.packed;
+    viommu_enter(&dom);
+    ok = viommu_remap_again(&dom, b->addr, b->data, b->sid, &b->memo, &b->irq);
+    viommu_exit(&dom);
+
+    want = ref_request(b->addr, b->data, b->sid, false, &ref);
+    check_request(ok, &b->irq, want, &ref);
+    if ( packed && packed == b->memo.packed )
+        FUZZ_SAW("bound MSI, again by the same entry");
+    else if ( packed )
+        FUZZ_SAW("bound MSI, no longer by the same entry");
+    else if ( b->memo.packed )
+        FUZZ_SAW("bound MSI, for the first time on a hit");
 }
 
 static void write_entry(struct fuzz_in *in)
@@ -825,6 +877,7 @@ static void set_up(void)
     memset(m.leaf, 0, sizeof(m.leaf));
     memset(m.page, NO_PAGE, sizeof(m.page));
     memset(memory, 0, sizeof(memory));
+    memset(bound, 0, sizeof(bound));
 
     for ( i = 0; i < NR_PAGES; i++ )
         pages[i] = (struct page_info){
@@ -907,8 +960,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
             }
             op_inject_msi(&in);
             break;
-        case 5: case 6: case 7:
+        case 5: case 6:
             request(&in);
+            break;
+        case 7: /* New, or the same for some more times. */
+            if ( v & 0x80 )
+                bind(&in, v >> 4 & 1);
+            for ( i = 0; i < 3; i++ )
+                bound_request(v >> 4 & 1);
+            if ( v & 0x40 )
+            {
+                write_entry(&in);
+                op_invalidate(&in);
+                bound_request(v >> 4 & 1);
+            }
             break;
         case 8:
             op_invalidate(&in);

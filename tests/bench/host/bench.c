@@ -252,6 +252,20 @@ static bool op_remap(unsigned int id)
     return rc && irq.vector == VECTOR;
 }
 
+static struct viommu_memo memos[1024];
+static struct viommu_irq irqs[1024];
+
+/* As a passed through device's interrupt, which comes again and again. */
+static bool op_remap_again(unsigned int id)
+{
+    bool rc;
+
+    viommu_enter(&dom);
+    rc = viommu_remap_again(&dom, remappable(entry_of(id)), 0, SID, &memos[id], &irqs[id]);
+    viommu_exit(&dom);
+    return rc && irqs[id].vector == VECTOR;
+}
+
 static bool op_remap_nothing(unsigned int id)
 {
     asm volatile ( "" :: "r" (remappable(entry_of(id))) );
@@ -336,6 +350,10 @@ static void remapping(unsigned int nr)
         row("inject-nothing", op_inject_nothing, nr, n);
         row("cache-lookup", op_lookup, nr, n);
         row("remap-hit", op_remap, nr, n);
+        memset(memos, 0, sizeof(memos));
+        for ( i = 0; i < nr; i++ )
+            expect(op_remap_again(i), "a bound MSI faults");
+        row("remap-again", op_remap_again, nr, n);
         row("inject-remapped", op_inject, nr, n);
 
         /* Of n entries one; with its leaf still there. */

@@ -53,7 +53,7 @@ OURS = {
     "cache.c": [(HVM + "viommu/cache.c", ())],
     "irte.c": [(HVM + "viommu/irte.c", ())],
     "viommu.c": [(HVM + "viommu/viommu.c", "IRTES_PER_PAGE viommu_enter viommu_exit record_fault read_irte miss "
-                                           "viommu_remap deliver_one viommu_deliver viommu_inject_msi".split())],
+                                           "remap viommu_remap viommu_remap_again deliver_one viommu_deliver viommu_inject_msi".split())],
 }
 # Ahead of what was cut out of a file.
 HEAD = {
@@ -83,6 +83,7 @@ ROWS = [
     ("inject-remapped", "inject-nothing", False, "MSI remapped on a hit, into the IRR"),
     ("cache-lookup", "remap-nothing", False, "IRTE cache: look-up"),
     ("remap-hit", "remap-nothing", False, "remap in total, hit"),
+    ("remap-again", "remap-nothing", False, "remap of a passed through device's MSI, hit"),
     ("remap-miss", "nothing-once", False, "remap in total, miss"),
     ("cache-drop-index", "nothing-once", False, "invalidation by index: drop an entry"),
     ("cache-drop-global", "nothing-once", True, "global invalidation: drop all entries"),

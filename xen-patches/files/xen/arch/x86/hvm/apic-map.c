@@ -73,7 +73,7 @@ void apic_map_add(struct apic_map *map, const struct apic_map_vcpu *v)
 int apic_map_lookup(const struct apic_map *map, uint32_t dest, bool logical,
                     uint16_t vcpus[APIC_MAP_MAX_TARGETS])
 {
-    unsigned int first, mask, nr = map->nr_ids;
+    unsigned int first, mask, slot, nr = map->nr_ids;
     const uint16_t *slots = map->slots;
     int n = 0;
 
@@ -86,29 +86,35 @@ int apic_map_lookup(const struct apic_map *map, uint32_t dest, bool logical,
         if ( map->phys_unusable )
             return -1;
 
-        first = dest;
-        mask = 1;
-    }
-    else
-    {
-        if ( map->logical_unusable )
+        /* Every vCPU is in the map, so nobody has this ID. */
+        if ( dest >= nr )
+            return 0;
+
+        /* The guest chose it. */
+        slot = slots[array_index_nospec(dest, nr)];
+        if ( slot == SLOT_MANY )
             return -1;
+        if ( slot == SLOT_NONE )
+            return 0;
 
-        slots += nr;
-        first = (dest >> 16) * 16;
-        mask = dest & 0xffffU;
+        vcpus[0] = slot;
+
+        return 1;
     }
 
-    for ( ; mask; mask &= mask - 1 )
+    if ( map->logical_unusable )
+        return -1;
+
+    slots += nr;
+    first = (dest >> 16) * 16;
+
+    for ( mask = dest & 0xffffU; mask; mask &= mask - 1 )
     {
         unsigned int idx = first + ffs(mask) - 1;
-        unsigned int slot;
 
-        /* Every vCPU is in the map, so nobody has this ID. */
         if ( idx >= nr )
             break;
 
-        /* The guest chose it. */
         slot = slots[array_index_nospec(idx, nr)];
         if ( slot == SLOT_MANY )
             return -1;

@@ -133,8 +133,9 @@ static unsigned int miss(struct viommu *viommu, unsigned int index,
     return reason;
 }
 
-bool viommu_remap(const struct domain *d, uint64_t addr, uint32_t data,
-                  uint16_t sid, bool quiet, struct viommu_irq *irq)
+static bool remap(const struct domain *d, uint64_t addr, uint32_t data,
+                  uint16_t sid, bool quiet, struct viommu_memo *memo,
+                  struct viommu_irq *irq)
 {
     struct viommu *viommu = d->arch.hvm.viommu;
     struct viommu_cache_cpu *cpu = &viommu->cache.cpus[smp_processor_id()];
@@ -191,6 +192,8 @@ bool viommu_remap(const struct domain *d, uint64_t addr, uint32_t data,
         goto fault;
     }
 
+    memo->packed = packed;
+    memo->index = index;
     *irq = irte.irq;
 
     return true;
@@ -200,6 +203,34 @@ bool viommu_remap(const struct domain *d, uint64_t addr, uint32_t data,
         record_fault(viommu, reason, sid, index, fpd);
 
     return false;
+}
+
+bool viommu_remap(const struct domain *d, uint64_t addr, uint32_t data,
+                  uint16_t sid, bool quiet, struct viommu_irq *irq)
+{
+    struct viommu_memo memo;
+
+    return remap(d, addr, data, sid, quiet, &memo, irq);
+}
+
+bool viommu_remap_again(const struct domain *d, uint64_t addr, uint32_t data,
+                        uint16_t sid, struct viommu_memo *memo,
+                        struct viommu_irq *irq)
+{
+    struct viommu_cache *cache = &d->arch.hvm.viommu->cache;
+
+    /* A change of state drops all entries: then none is in the cache. */
+    if ( likely(memo->packed) &&
+         likely(viommu_cache_lookup(cache, memo->index) == memo->packed) )
+    {
+        cache->cpus[smp_processor_id()].hits++;
+
+        return true;
+    }
+
+    memo->packed = 0;
+
+    return remap(d, addr, data, sid, false, memo, irq);
 }
 
 bool viommu_remap_rte(const struct domain *d, uint64_t rte, bool quiet,

@@ -46,6 +46,12 @@ struct viommu_irte {
     bool fpd;               /* Fault processing disabled. */
 };
 
+/* The entry that a request was remapped by, if that was cached.  All 0 is none. */
+struct viommu_memo {
+    uint64_t packed;
+    unsigned int index;
+};
+
 /* Bit 4 of an MSI's address: remappable format. */
 #define VIOMMU_MSI_REMAPPABLE 0x10U
 

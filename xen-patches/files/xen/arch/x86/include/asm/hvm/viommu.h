@@ -83,7 +83,16 @@ void viommu_exit(const struct domain *d);
 bool viommu_remap(const struct domain *d, uint64_t addr, uint32_t data,
                   uint16_t sid, bool quiet, struct viommu_irq *irq);
 
-/* The same for a redirection table entry of the domain's IO-APIC. */
+/*
+ * viommu_remap() of a request that comes again and again.  While the cache has the
+ * entry of @memo, for the same request, *@irq is left as the last call made it.
+ * The caller serialises the calls.
+ */
+bool viommu_remap_again(const struct domain *d, uint64_t addr, uint32_t data,
+                        uint16_t sid, struct viommu_memo *memo,
+                        struct viommu_irq *irq);
+
+/* viommu_remap() of a redirection table entry of the domain's IO-APIC. */
 bool viommu_remap_rte(const struct domain *d, uint64_t rte, bool quiet,
                       struct viommu_irq *irq);
 
