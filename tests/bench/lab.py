@@ -48,7 +48,7 @@ def guest():
 
 def linux(vcpus, icount, before, after):
     r = boot("--vcpus", str(vcpus), "--viommu", "--before", before, "--after", after,
-             "--xen-args", "console_timestamps=boot", *(["--icount"] if icount else []))
+             "--xen-args", "console_timestamps=boot", "--cmdline", "printk.time=1", *(["--icount"] if icount else []))
     if (r["vcpus_online"], r["vcpus_refused"]) != (vcpus, 0):
         sys.exit("bench: error: %d of %d CPUs are online" % (r["vcpus_online"], vcpus))
     with open(r["logs"] + "/xl.log", encoding="utf-8") as f:

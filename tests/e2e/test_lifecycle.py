@@ -31,10 +31,12 @@ class Lifecycle(LabTest):
 
     FEW, HIGH = 4, 130
 
-    def lifecycle(self, vcpus, script, *args, during=None, stages=(), online=None, cmdline=""):
+    ZEROS = "dd if=/dev/zero of=/lab/disk bs=64k count=16 2> /dev/null\n"
+
+    def lifecycle(self, vcpus, script, *args, during=None, stages=(), online=None, cmdline="", disk=ZEROS):
         online = online or vcpus
         run = self.temporary("#!/bin/sh\nLAST=%d\n%s\n%s" % (online - 1, CHECK, script))
-        before = self.temporary("dd if=/dev/zero of=/lab/disk bs=64k count=16 2> /dev/null\n")
+        before = self.temporary(disk)
         if during:
             args += ("--during", self.temporary(during))
         o = self.boot("--vcpus", str(vcpus), "--viommu", "--dm-args", DISK, "--before", before,
@@ -103,6 +105,33 @@ reboot -f
     def test_reboot(self):
         o = self.lifecycle(self.HIGH, self.REBOOT, "--config", 'on_reboot="restart"', stages=("boot", "boot"))
         self.assertEqual(len(re.findall("^@guest init", self.log(o, "guest.log"), re.M)), 2)
+
+    # A disk with the guest's own kernel, for kexec: sizes in the first block, then what they are of.
+    KERNEL = r"""
+kernel=$(stat -c %s /lab/kernel) initramfs=$(stat -c %s /lab/initramfs)
+{ printf %-512s "$kernel $initramfs"; cat /lab/kernel /lab/initramfs; head -c 65536 /dev/zero; } > /lab/disk
+truncate -s $(($(stat -c %s /lab/disk) / 4096 * 4096)) /lab/disk
+"""
+    KEXEC = r"""
+if grep -q lab.second /proc/cmdline; then
+    check_disk second
+    exit
+fi
+check_disk first || exit 1
+dd if=/dev/sda of=/tmp/disk bs=64k 2> /dev/null || exit 1
+read -r kernel initramfs _ < /tmp/disk
+tail -c +513 /tmp/disk | head -c $kernel > /tmp/kernel
+tail -c +$((513 + kernel)) /tmp/disk | head -c $initramfs > /tmp/initramfs
+rm /tmp/disk
+kexec -c -l /tmp/kernel --initrd=/tmp/initramfs --command-line="$(cat /proc/cmdline) lab.second" || exit 1
+kexec -e
+exit 1
+"""
+
+    def test_kexec(self):
+        """Xen resets the domain for it, and it has a new device model with the state of the old one."""
+        o = self.lifecycle(self.HIGH, self.KEXEC, disk=self.KERNEL, stages=("first", "second"))
+        self.assertIn("soft-reset", self.log(o, "xl.log"))
 
     # Whoever saves or moves it goes on when the guest says so; the guest finds itself elsewhere by its xenstore path.
     MOVE = r"""

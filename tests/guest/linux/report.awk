@@ -20,7 +20,7 @@ function ranges(a, n,    i, j, step, out) {
 
 FNR == 1 { file++ }
 
-# When each CPU is started, which is seldom where its number would have it.
+# When each CPU is started, which is seldom where its number would have it: with printk.time=1.
 file == 1 && /smpboot: Booting Node .* Processor/ { t = $0; sub(/^\[ */, "", t); start[++starts] = t + 0 }
 
 file == 1 {
@@ -67,7 +67,8 @@ END {
         first8 += (start[i + 1] - start[i]) / steps
         last8 += (start[starts - i + 1] - start[starts - i]) / steps
     }
-    printf ", \"bringup_s\": {\"first8_mean\": %.6f, \"last8_mean\": %.6f}", first8, last8
+    if (last8 > 0)
+        printf ", \"bringup_s\": {\"first8_mean\": %.6f, \"last8_mean\": %.6f}", first8, last8
     printf ", \"boot_s\": %.2f, \"online_s\": %.2f, \"warnings\": %d, \"messages\": [", t_init, t_online - t_init, warnings
     for (i = 1; i <= notes; i++) printf "%s%s", i > 1 ? ", " : "", quote(note[i])
     printf "]}\n"
