@@ -15,7 +15,9 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 BARE = {"ours": (2, 128, 288, 1024), "stock": (2, 128)}
-LINUX = (32, 128, 288)
+# By instruction count many CPUs that tick can keep the one that has the timekeeper's lock from running, for hours.
+LINUX = (("seconds", "ours", (32, 128, 288)), ("seconds", "stock", (32, 128)),
+         ("instructions", "ours", (32,)), ("instructions", "stock", (32,)))
 UPTIME = "echo uptime $(cut -d' ' -f1 /proc/uptime)\n"
 
 
@@ -46,8 +48,8 @@ def guest():
     return figures
 
 
-def linux(vcpus, icount, before, after):
-    r = boot("--vcpus", str(vcpus), "--viommu", "--before", before, "--after", after,
+def linux(vcpus, side, icount, before, after):
+    r = boot("--vcpus", str(vcpus), "--viommu" if side == "ours" else "--stock", "--before", before, "--after", after,
              "--xen-args", "console_timestamps=boot", "--cmdline", "printk.time=1", *(["--icount"] if icount else []))
     if (r["vcpus_online"], r["vcpus_refused"]) != (vcpus, 0):
         sys.exit("bench: error: %d of %d CPUs are online" % (r["vcpus_online"], vcpus))
@@ -65,8 +67,10 @@ def linux_all():
     with tempfile.NamedTemporaryFile("w", suffix=".sh") as uptime:
         uptime.write(UPTIME)
         uptime.flush()
-        return {kind: {n: linux(n, kind == "instructions", uptime.name, uptime.name) for n in LINUX}
-                for kind in ("seconds", "instructions")}
+        figures = {"seconds": {}, "instructions": {}}
+        for kind, side, sizes in LINUX:
+            figures[kind][side] = {n: linux(n, side, kind == "instructions", uptime.name, uptime.name) for n in sizes}
+        return figures
 
 
 if __name__ == "__main__":
