@@ -28,6 +28,8 @@ OK, USAGE, SETUP, REFUSED, GUEST, DOM0, TIMEOUT, CHECKS = 0, 2, 3, 4, 5, 6, 7, 8
 PHYSICAL = {
     "nvme": "-drive if=none,id=disk%(n)d,format=raw,file=%(logs)s/nvme%(n)d.img -device nvme,drive=disk%(n)d,serial=lab%(n)d,addr=0x%(slot)x",
     "e1000e": "-device e1000e,addr=0x%(slot)x",
+    # Several vectors by MSI, which no other of QEMU's devices has.
+    "xhci": "-device nec-usb-xhci,msi=on,msix=off,addr=0x%(slot)x",
 }
 PHYSICAL_SLOT = 0x10
 NVME_SIZE = 16 << 20
@@ -83,7 +85,7 @@ def parse(argv):
                    help="a virtual VT-d unit: interrupt remapping, and so interrupts for CPUs whose APIC ID is above 254")
     g.add_argument("--dm-args", action="append", default=[], metavar="TEXT",
                    help="words for the guest's device model, such as '-device edu' (may be repeated)")
-    g.add_argument("--passthrough", action="append", default=[], metavar="nvme|e1000e[,PROP=VALUE...]",
+    g.add_argument("--passthrough", action="append", default=[], metavar="nvme|e1000e|xhci[,PROP=VALUE...]",
                    help="give the guest a device of the machine below it, which gets an IOMMU then; with properties"
                    " that the outer QEMU is to give it, such as nvme,msix_qsize=1 (may be repeated)")
     m = p.add_argument_group("the machine below it")

@@ -9,7 +9,27 @@ import unittest
 from lab import TOP, LabTest
 
 
-class Queues(LabTest):
+class Given(LabTest):
+    """What is expected wherever a guest was given a device."""
+
+    # Afterwards: what Xen has of interrupts, and the device is there for others.
+    AFTER = "xl debug-keys i\nsleep 1\nxl pci-assignable-list\n"
+
+    def clean(self, o):
+        """Xen didn't complain."""
+        console = self.log(o, "console.log")
+        self.assertNotRegex(console, r"\(XEN\).*(Assertion|BUG|WARN|AMD-Vi: .*fault|DMAR:.*[Ff]ault)")
+
+    def nothing_left(self, o):
+        """Nor has it interrupts of a guest that is gone, after AFTER."""
+        self.clean(o)
+        interrupts = self.log(o, "console.log").split("IRQ information:")
+        self.assertGreater(len(interrupts), 1, "debug-keys i said nothing")
+        self.assertNotRegex(interrupts[-1].split("IO-APIC")[0], r"\bd[1-9]\d*:")
+        self.assertIn("0000:00:10.0", self.log(o, "xl.log"))
+
+
+class Queues(Given):
     """A disk of the outer machine, with a queue and an MSI-X vector for many of the guest's CPUs."""
 
     # What has an interrupt go through the device model, and whatever else has a vCPU wait for it.
@@ -53,11 +73,6 @@ class Queues(LabTest):
             self.record(record, o, *args, "--run", "tests/guest/linux/nvme.sh")
         return seen
 
-    def clean(self, o):
-        """Nothing is left of the guest, and Xen didn't complain."""
-        console = self.log(o, "console.log")
-        self.assertNotRegex(console, r"\(XEN\).*(Assertion|BUG|WARN|AMD-Vi: .*fault|DMAR:.*[Ff]ault)")
-
 
 class Nvme(Queues):
     """The small kernel, in each format and by each way that an interrupt can take."""
@@ -83,7 +98,48 @@ class Nvme(Queues):
         self.nvme(4, [0, 3], "--cmdline", "pci=nomsi")
 
 
-class Life(LabTest):
+class Vectors(Given):
+    """A USB controller, whose MSI capability has 16 vectors."""
+
+    def bare(self, vcpus, *args):
+        o = self.boot("--guest", "bare", "--vcpus", str(vcpus), "--viommu", "--passthrough", "xhci",
+                      "--cmdline", "apic=x2apic checks=smp,vtd-multi", "--after", self.temporary(self.AFTER), *args)
+        multi = [c for c in o.report["checks"] if c["name"] == "vtd-multi"]
+        self.assertEqual([c["result"] for c in multi], ["pass"], multi)
+        self.assertRegex(multi[0]["text"], "^16 vectors ")
+        self.nothing_left(o)
+        return multi[0]["text"]
+
+    def test_4(self):
+        self.bare(4)
+
+    def test_288(self):
+        """To CPUs on both sides of ID 255."""
+        self.assertRegex(self.bare(288, "--config", "threads_per_core=4"), "last ID 287$")
+
+    # Message control, behind the capability's ID: bits 3:1 are how many vectors there can be.
+    LINUX = r"""
+for d in /sys/bus/pci/devices/*; do
+    [ "$(cat $d/vendor)" = 0x1033 ] || continue
+    echo "@msi $(dd if=$d/config bs=1 skip=112 count=4 2> /dev/null | od -An -tx1)"
+done
+"""
+
+    def linux(self, *args):
+        o = self.boot("--passthrough", "xhci", "--run", self.temporary("#!/bin/sh\n" + self.LINUX), *args)
+        cap = re.findall(r"@msi +(\w\w) +\w\w +(\w\w) ", self.log(o, "guest.log"))
+        self.assertEqual([c[0] for c in cap], ["05"], cap)
+        return int(cap[0][1], 16) >> 1 & 7
+
+    def test_shown(self):
+        self.assertEqual(self.linux("--viommu"), 4)
+
+    def test_shown_without_a_unit(self):
+        """As on stock: one."""
+        self.assertEqual(self.linux(), 0)
+
+
+class Life(Given):
     """An assigned disk with one interrupt, which goes where the guest's user wants it, through what guests go through."""
 
     # The 130th vCPU is the first of a second socket: APIC ID 256.
@@ -99,17 +155,8 @@ until [ -b /dev/nvme0n1 ] || [ $n -ge 60 ]; do sleep 0.5; n=$((n + 1)); done
         for when, text in files.items():
             args += ("--" + when, self.temporary(text))
         o = self.boot("--viommu", "--passthrough", "nvme,msix_qsize=1", "--run", run, *args)
-        # Of a guest that is gone, Xen has no interrupts.
-        console = self.log(o, "console.log")
-        self.assertNotRegex(console, r"\(XEN\).*(Assertion|BUG|WARN|AMD-Vi: .*fault|DMAR:.*[Ff]ault)")
-        interrupts = console.split("IRQ information:")
-        self.assertGreater(len(interrupts), 1, "debug-keys i said nothing")
-        self.assertNotRegex(interrupts[-1].split("IO-APIC")[0], r"\bd[1-9]\d*:")
-        self.assertIn("0000:00:10.0", self.log(o, "xl.log"))
+        self.nothing_left(o)
         return o
-
-    # Afterwards: what Xen has of interrupts, and the device is there for others.
-    AFTER = "xl debug-keys i\nsleep 1\nxl pci-assignable-list\n"
 
     def test_churn(self):
         """No completion is lost while the interrupt moves about under load."""

@@ -363,6 +363,10 @@ void pci_write(unsigned int bdf, unsigned int reg, uint32_t v);
 int pci_find(uint32_t id);
 /* The same for one more than the first. */
 int pci_find_nth(uint32_t id, unsigned int n);
+/* Offset of the first capability of that kind, or 0. */
+#define PCI_CAP_MSI     0x05
+#define PCI_CAP_MSIX    0x11
+unsigned int pci_cap(unsigned int bdf, unsigned int kind);
 /* Address of a memory BAR below 4 GiB, or 0. */
 uint32_t pci_mem_bar(unsigned int bdf, unsigned int bar);
 

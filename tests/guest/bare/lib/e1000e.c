@@ -33,8 +33,7 @@ int e1000e_init(void)
     bdf = found;
     /* Memory and bus mastering, which MSIs need too. */
     pci_write(bdf, 0x04, (pci_read(bdf, 0x04) & 0xffff) | 6);
-    for ( cap = pci_read(bdf, 0x34) & 0xfc; cap && (pci_read(bdf, cap) & 0xff) != 0x11; )
-        cap = pci_read(bdf, cap) >> 8 & 0xfc;
+    cap = pci_cap(bdf, PCI_CAP_MSIX);
     if ( !cap )
         return -1;
     table = pci_read(bdf, cap + 4);

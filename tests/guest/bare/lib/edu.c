@@ -29,7 +29,6 @@ void edu_init(void)
     {
         struct edu *e = &edu[edus];
         int bdf = pci_find_nth(EDU_ID, n);
-        unsigned int cap;
 
         if ( bdf < 0 )
             break;
@@ -39,10 +38,8 @@ void edu_init(void)
         e->buffer = mem_alloc(8, 64);
         /* Memory and bus mastering, which MSIs need too. */
         pci_write(bdf, 0x04, (pci_read(bdf, 0x04) & 0xffff) | 6);
-        for ( cap = pci_read(bdf, 0x34) & 0xfc; cap && (pci_read(bdf, cap) & 0xff) != 5; )
-            cap = pci_read(bdf, cap) >> 8 & 0xfc;
-        e->msi = cap;
-        if ( e->reg && cap && e->buffer )
+        e->msi = pci_cap(bdf, PCI_CAP_MSI);
+        if ( e->reg && e->msi && e->buffer )
             edus++;
     }
 }

@@ -43,6 +43,15 @@ int pci_find_nth(uint32_t id, unsigned int n)
     return -1;
 }
 
+unsigned int pci_cap(unsigned int bdf, unsigned int kind)
+{
+    unsigned int cap = pci_read(bdf, 0x34) & 0xfc;
+
+    while ( cap && (pci_read(bdf, cap) & 0xff) != kind )
+        cap = pci_read(bdf, cap) >> 8 & 0xfc;
+    return cap;
+}
+
 uint32_t pci_mem_bar(unsigned int bdf, unsigned int bar)
 {
     uint32_t v = pci_read(bdf, 0x10 + bar * 4);

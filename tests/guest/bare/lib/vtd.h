@@ -153,6 +153,23 @@ void e1000e_settle(void);
 /* A write to a register that has no effect. */
 void e1000e_nothing(void);
 
+/* ---- a USB controller that the guest was given (xhci.c): sends messages by MSI when told to ---- */
+struct xhci {
+    unsigned int bdf;                   /* its source id, too */
+    unsigned int msi;                   /* capability's offset */
+    unsigned int max_order;             /* vectors that it can have, as a power of 2 */
+};
+extern struct xhci xhci;
+/* False if there is none. */
+bool xhci_init(void);
+/* Switches MSI on with 1 << order vectors. */
+void xhci_msi(uint64_t addr, uint32_t data, unsigned int order);
+/* Another message, with MSI as it is. */
+void xhci_msi_change(uint64_t addr, uint32_t data);
+void xhci_msi_off(void);
+/* Has interrupter n send its message; its vector is n modulo the vectors that are on. */
+void xhci_interrupt(unsigned int n);
+
 /* ---- the unit (vtd.c) ---- */
 struct vtd {
     const char *missing;                /* why there's no unit that checks can use, or NULL */
