@@ -42,6 +42,7 @@ static struct {
     uint64_t msi_addr;
     uint32_t msi_data;
     unsigned int changes, changed_index, changed_mask;
+    unsigned int pauses, next; /* How often that is preempted, and where it goes on. */
 } world;
 
 /* What they have to be. */
@@ -168,13 +169,24 @@ int hvm_inject_msi(struct domain *d, uint64_t addr, uint32_t data)
     return 0;
 }
 
-void hvm_dpci_irte_changed(struct domain *d, unsigned int index,
-                           unsigned int mask)
+int hvm_dpci_irte_changed(struct domain *d, unsigned int index,
+                          unsigned int mask, unsigned int *next)
 {
     FUZZ_CHECK(d == &dom, "domain");
+    FUZZ_CHECK(!next || *next == world.next, "%u %u", next ? *next : 0, world.next);
+    if ( next && world.pauses )
+    {
+        world.pauses--;
+        world.next += 1000;
+        *next = world.next;
+        return -ERESTART;
+    }
+    world.next = 0;
     world.changes++;
     world.changed_index = index;
     world.changed_mask = mask;
+
+    return 0;
 }
 
 static void ref_fault(unsigned int reason, uint16_t sid, unsigned int index,
@@ -367,9 +379,17 @@ static int do_op(struct xen_dm_op *op, const struct dmop_args *args)
     int rc;
 
     world_reset();
-    rc = viommu_dm_op(&dom, args, op, &const_op);
-    /* What is written has to be copied back. */
-    FUZZ_CHECK(!const_op || !memcmp(op, &before, sizeof(before)), "op %u", op->op);
+    for ( ;; )
+    {
+        rc = viommu_dm_op(&dom, args, op, &const_op);
+        /* What is written has to be copied back. */
+        FUZZ_CHECK(!const_op || !memcmp(op, &before, sizeof(before)), "op %u", op->op);
+        if ( rc != -ERESTART )
+            break;
+        before = *op;
+        const_op = true;
+        FUZZ_SAW("preempted");
+    }
 
     return rc;
 }
@@ -437,9 +457,12 @@ static void op_create(struct fuzz_in *in)
 static void op_destroy(struct fuzz_in *in)
 {
     struct xen_dm_op op = { .op = XEN_DMOP_viommu_destroy };
+    unsigned int how;
     int want, rc;
 
-    op.u.viommu_destroy.pad = fuzz_take(in, 1) % 4 == 1;
+    how = fuzz_take(in, 1);
+    op.u.viommu_destroy.pad = how % 4 == 1;
+    world.pauses = how >> 2 & 3;
     rc = do_op(&op, NULL);
     want = !m.there || dom.is_dying ? -ENODEV : op.u.viommu_destroy.pad ? -EINVAL : 0;
     FUZZ_CHECK(rc == want, "%d %d", rc, want);
@@ -463,10 +486,12 @@ static void op_set_state(struct fuzz_in *in)
     s->table = fuzz_take(in, how >> 4 == 3 ? 8 : 1);
     if ( how >> 4 != 4 )
         s->table <<= 12;
+    s->pad = how >> 4 == 5;
+    world.pauses = how >> 4 == 6 ? 1 + (how & 3) : 0;
 
     if ( !m.there || dom.is_dying )
         want = -ENODEV;
-    else if ( s->flags > 7 ||
+    else if ( s->pad || s->flags > 7 ||
               (s->flags & 1 && (s->order < 1 || s->order > 16 || s->table % 4096)) )
         want = -EINVAL;
 
@@ -502,10 +527,12 @@ static void op_invalidate(struct fuzz_in *in)
     i->flags = how & 1 ? fuzz_take(in, 4) : how >> 1 & 1;
     i->index = fuzz_take(in, how & 4 ? 2 : 1);
     i->mask = how & 8 ? fuzz_take(in, 2) : (how >> 4) + (how & 4) / 4;
+    i->pad = how == 0x39;
+    world.pauses = how >> 4 == 5 ? 2 : 0;
 
     if ( !m.there || dom.is_dying )
         want = -ENODEV;
-    else if ( i->flags > 1 || i->mask > 16 )
+    else if ( i->pad || i->flags > 1 || i->mask > 16 )
         want = -EINVAL;
 
     rc = do_op(&op, NULL);

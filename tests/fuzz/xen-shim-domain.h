@@ -88,6 +88,8 @@ void notify_via_xen_event_channel(struct domain *d, int port);
 /* Interrupts. */
 #define APIC_DEST_NOSHORT 0
 #define vcpu_vlapic(v) (&(v)->vlapic)
+#define vlapic_vcpu(l) \
+    ((struct vcpu *)((char *)(l) - offsetof(struct vcpu, vlapic)))
 #define vlapic_enabled(l) ((void)(l), true)
 int vlapic_map_lookup(const struct domain *d, uint32_t dest, bool logical,
                       uint16_t *vcpus);
@@ -98,8 +100,8 @@ struct vlapic *vlapic_lowest_prio(struct domain *d, const struct vlapic *source,
 void vlapic_set_irq(struct vlapic *l, uint8_t vector, uint8_t trig);
 void vcpu_kick(struct vcpu *v);
 int hvm_inject_msi(struct domain *d, uint64_t addr, uint32_t data);
-void hvm_dpci_irte_changed(struct domain *d, unsigned int index,
-                           unsigned int mask);
+int hvm_dpci_irte_changed(struct domain *d, unsigned int index,
+                          unsigned int mask, unsigned int *next);
 /* The IO-APIC's pin 0 is masked. */
 #define vioapic_get_mask(d, gsi) 1
 #define vlapic_adjust_i8259_target(d) ((void)(d))

@@ -42,7 +42,11 @@ static struct {
     Notifier machine_done;
 } viommu;
 
-static bool get_caps(struct xen_dm_op_viommu_get_caps *caps, Error **errp)
+/* Of a table's size, as IRTA_REG.S has it (less 1). */
+#define IRTA_MAX_ORDER 16
+
+static bool get_caps(IntelIOMMUState *s, struct xen_dm_op_viommu_get_caps *caps,
+                     Error **errp)
 {
     if (xendevicemodel_viommu_get_caps(xen_dmod, xen_domid, caps)) {
         error_setg_errno(errp, errno,
@@ -51,10 +55,16 @@ static bool get_caps(struct xen_dm_op_viommu_get_caps *caps, Error **errp)
         return false;
     }
     if (!(caps->types & (1u << XEN_DMOP_VIOMMU_TYPE_VTD)) ||
-        !(caps->flags & XEN_DMOP_VIOMMU_CAP_EIM)) {
+        caps->max_order < IRTA_MAX_ORDER) {
         error_setg(errp, "this Xen remaps interrupts, but not for VT-d with "
-                   "32-bit destinations (types 0x%x, flags 0x%x)",
-                   caps->types, caps->flags);
+                   "tables of 2^%d entries (types 0x%x, order %u)",
+                   IRTA_MAX_ORDER, caps->types, caps->max_order);
+        return false;
+    }
+    if (s->intr_eim == ON_OFF_AUTO_ON &&
+        !(caps->flags & XEN_DMOP_VIOMMU_CAP_EIM)) {
+        error_setg(errp, "this Xen remaps interrupts, but not with 32-bit "
+                   "destinations: use eim=off");
         return false;
     }
     return true;
@@ -199,7 +209,7 @@ bool xen_viommu_realize(IntelIOMMUState *s, Error **errp)
     evtchn_port_t port;
     int rc;
 
-    if (!get_caps(&caps, errp)) {
+    if (!get_caps(s, &caps, errp)) {
         return false;
     }
 

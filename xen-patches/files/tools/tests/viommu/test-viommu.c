@@ -836,8 +836,23 @@ static void test_arguments(void)
           "what was refused left no trace, %u bytes", info.memory);
 
     op = make_op(2);
-    op.u.viommu_destroy.pad = 1ULL << 63;
+    op.u.viommu_destroy.pad = 1U << 31;
     check_rc(raw_op(d.id, 1, &op, sizeof(op), NULL, 0), EINVAL, "destroy, pad");
+    op = make_op(3);
+    op.u.viommu_set_state.pad = 1;
+    check_rc(raw_op(d.id, 1, &op, sizeof(op), NULL, 0), EINVAL,
+             "set_state, pad");
+    op = make_op(4);
+    op.u.viommu_invalidate.pad = 1U << 31;
+    check_rc(raw_op(d.id, 1, &op, sizeof(op), NULL, 0), EINVAL,
+             "invalidate, pad");
+    /* What an operation that goes on has there changes nothing by itself. */
+    op = make_op(3);
+    op.u.viommu_set_state.flags = ENABLED;
+    op.u.viommu_set_state.order = 8;
+    op.u.viommu_set_state.opaque = ~0U;
+    check_rc(raw_op(d.id, 1, &op, sizeof(op), NULL, 0), 0, "set_state, opaque");
+    check(!get_info(&d).flags, "set_state, opaque: a state was set");
 
     /* set_state. */
     for ( unsigned int bit = 3; bit < 32; bit++ )

@@ -32,6 +32,7 @@
  */
 
 #include <xen/lib/x86/topology.h>
+#include <xen/nospec.h>
 #include <xen/sched.h>
 #include <xen/xvmalloc.h>
 
@@ -139,7 +140,7 @@ int vlapic_map_lookup(const struct domain *d, uint32_t dest, bool dest_mode,
     const struct hvm_apic_map *m = &d->arch.hvm.apic_map;
     const struct apic_map *map = ACCESS_ONCE(m->map);
     unsigned int seq = ACCESS_ONCE(m->seq);
-    int n;
+    int i, n;
 
     if ( !map || (seq & 1) )
         return -1;
@@ -148,7 +149,14 @@ int vlapic_map_lookup(const struct domain *d, uint32_t dest, bool dest_mode,
     n = apic_map_lookup(map, dest, dest_mode, vcpus);
     smp_rmb();
 
-    return ACCESS_ONCE(m->seq) == seq ? n : -1;
+    if ( ACCESS_ONCE(m->seq) != seq )
+        return -1;
+
+    /* Slots without a vCPU aren't ids, which speculation may not know. */
+    for ( i = 0; i < n; i++ )
+        vcpus[i] = array_index_nospec(vcpus[i], d->max_vcpus);
+
+    return n;
 }
 
 /*

@@ -113,24 +113,31 @@ static unsigned int read_irte(const struct viommu *viommu, unsigned int index,
     return viommu_irte_decode(lo, hi, eim, irte);
 }
 
-static unsigned int miss(struct viommu *viommu, unsigned int index,
-                         unsigned int ctrl, struct viommu_irte *irte)
+/*
+ * Read an entry that isn't in the cache, for @ctrl.  False if that isn't the state
+ * any more: then the table may be another one, too.
+ */
+static bool miss(struct viommu *viommu, unsigned int index, unsigned int ctrl,
+                 struct viommu_irte *irte, unsigned int *reason)
 {
-    unsigned int reason;
+    bool current_state;
 
     viommu_cache_prepare(&viommu->cache, index);
 
     spin_lock(&viommu->cache.lock);
 
-    viommu->misses++;
-    reason = read_irte(viommu, index, ctrl & VIOMMU_CTRL_EIM, irte);
-    /* Not by the rules of a state that is gone. */
-    if ( !reason && viommu->ctrl == ctrl )
-        viommu_cache_store(&viommu->cache, index, viommu_irte_pack(irte));
+    current_state = viommu->ctrl == ctrl;
+    if ( current_state )
+    {
+        viommu->misses++;
+        *reason = read_irte(viommu, index, ctrl & VIOMMU_CTRL_EIM, irte);
+        if ( !*reason )
+            viommu_cache_store(&viommu->cache, index, viommu_irte_pack(irte));
+    }
 
     spin_unlock(&viommu->cache.lock);
 
-    return reason;
+    return current_state;
 }
 
 static bool remap(const struct domain *d, uint64_t addr, uint32_t data,
@@ -139,13 +146,15 @@ static bool remap(const struct domain *d, uint64_t addr, uint32_t data,
 {
     struct viommu *viommu = d->arch.hvm.viommu;
     struct viommu_cache_cpu *cpu = &viommu->cache.cpus[smp_processor_id()];
-    unsigned int ctrl = read_atomic(&viommu->ctrl);
     struct viommu_irte irte;
-    unsigned int index = 0, reason;
+    unsigned int ctrl, index = 0, reason;
     bool fpd = false;
     uint64_t packed;
 
     ASSERT(cpu->seq & 1);
+
+ again:
+    ctrl = read_atomic(&viommu->ctrl);
 
     if ( !(addr & VIOMMU_MSI_REMAPPABLE) || !ctrl )
     {
@@ -179,7 +188,10 @@ static bool remap(const struct domain *d, uint64_t addr, uint32_t data,
     }
     else
     {
-        reason = miss(viommu, index, ctrl, &irte);
+        /* Once at most: the next change waits until this CPU is done. */
+        if ( unlikely(!miss(viommu, index, ctrl, &irte, &reason)) )
+            goto again;
+
         fpd = irte.fpd;
         if ( reason )
             goto fault;
@@ -219,8 +231,8 @@ bool viommu_remap_again(const struct domain *d, uint64_t addr, uint32_t data,
 {
     struct viommu_cache *cache = &d->arch.hvm.viommu->cache;
 
-    /* A change of state drops all entries: then none is in the cache. */
-    if ( likely(memo->packed) &&
+    /* A change of state drops all entries; without one there is no cache. */
+    if ( likely(memo->packed) && likely(viommu_active(d)) &&
          likely(viommu_cache_lookup(cache, memo->index) == memo->packed) )
     {
         cache->cpus[smp_processor_id()].hits++;
@@ -240,21 +252,30 @@ bool viommu_remap_rte(const struct domain *d, uint64_t rte, bool quiet,
                         d->arch.hvm.viommu->ioapic_sid, quiet, irq);
 }
 
-static void deliver_one(struct vcpu *v, const struct viommu_irq *irq)
+/* Whether it is in the IRR now. */
+static bool deliver_one(struct vcpu *v, const struct viommu_irq *irq)
 {
     struct vlapic *vlapic = vcpu_vlapic(v);
 
-    if ( irq->delivery_mode != VIOMMU_DLM_NMI )
+    if ( irq->delivery_mode == VIOMMU_DLM_NMI )
     {
-        if ( vlapic_enabled(vlapic) )
-            vlapic_set_irq(vlapic, irq->vector, irq->trig_mode);
+        if ( !test_and_set_bool(v->arch.nmi_pending) )
+            vcpu_kick(v);
+
+        return false;
     }
-    else if ( !test_and_set_bool(v->arch.nmi_pending) )
-        vcpu_kick(v);
+
+    if ( !vlapic_enabled(vlapic) )
+        return false;
+
+    vlapic_set_irq(vlapic, irq->vector, irq->trig_mode);
+
+    return irq->vector >= 16;
 }
 
-void viommu_deliver(struct domain *d, const struct viommu_irq *irq)
+bool viommu_deliver(struct domain *d, const struct viommu_irq *irq)
 {
+    bool pending = false;
     uint16_t vcpus[APIC_MAP_MAX_TARGETS];
     struct vlapic *target;
     struct vcpu *v;
@@ -266,7 +287,7 @@ void viommu_deliver(struct domain *d, const struct viommu_irq *irq)
         target = vlapic_lowest_prio(d, NULL, APIC_DEST_NOSHORT, irq->dest,
                                     irq->dest_mode);
         if ( target )
-            vlapic_set_irq(target, irq->vector, irq->trig_mode);
+            pending = deliver_one(vlapic_vcpu(target), irq);
         break;
 
     case VIOMMU_DLM_FIXED:
@@ -274,7 +295,7 @@ void viommu_deliver(struct domain *d, const struct viommu_irq *irq)
         n = vlapic_map_lookup(d, irq->dest, irq->dest_mode, vcpus);
 
         for ( i = 0; i < n; i++ )
-            deliver_one(d->vcpu[vcpus[i]], irq);
+            pending |= deliver_one(d->vcpu[vcpus[i]], irq);
 
         if ( n >= 0 )
             break;
@@ -282,9 +303,14 @@ void viommu_deliver(struct domain *d, const struct viommu_irq *irq)
         for_each_vcpu ( d, v )
             if ( vlapic_match_dest(vcpu_vlapic(v), NULL, APIC_DEST_NOSHORT,
                                    irq->dest, irq->dest_mode) )
-                deliver_one(v, irq);
+                pending |= deliver_one(v, irq);
+        break;
+
+    default:
         break;
     }
+
+    return pending;
 }
 
 int viommu_inject_msi(struct domain *d, uint64_t addr, uint32_t data,
@@ -354,7 +380,7 @@ static void get_pages(struct viommu *viommu, uint64_t gpa, unsigned int first,
 /*
  * Change to @ctrl and to @nr pages of pages[], from @first on; drop entries, as
  * viommu_cache_drop() does; and see to it that nobody uses the old ones any more.
- * pages[] is all NULL afterwards.
+ * pages[] is all NULL afterwards.  follow() is to come next.
  */
 static void change(struct viommu *viommu, unsigned int ctrl,
                    unsigned int index, unsigned int mask,
@@ -382,8 +408,6 @@ static void change(struct viommu *viommu, unsigned int ctrl,
         viommu->pages[i] = NULL;
     }
 
-    hvm_dpci_irte_changed(viommu->domain, index, mask);
-
     /* Pin 0 can route the 8259's interrupts, by an entry that has changed. */
     if ( !vioapic_get_mask(viommu->domain, 0) )
     {
@@ -391,6 +415,24 @@ static void change(struct viommu *viommu, unsigned int ctrl,
         vlapic_adjust_i8259_target(viommu->domain);
         spin_unlock(&viommu->domain->arch.hvm.irq_lock);
     }
+}
+
+/*
+ * Have the passed through devices' interrupts follow a change.  It may be long: with
+ * @opaque, of the operation, it stops half way with -ERESTART, and goes on there when
+ * the operation comes again.
+ */
+static int follow(struct viommu *viommu, unsigned int index, unsigned int mask,
+                  uint32_t *opaque)
+{
+    unsigned int next = opaque && *opaque ? *opaque - 1 : 0;
+    int rc = hvm_dpci_irte_changed(viommu->domain, index, mask,
+                                   opaque ? &next : NULL);
+
+    if ( rc )
+        *opaque = next + 1;
+
+    return rc;
 }
 
 /* The unit, with its op_lock held; or NULL. */
@@ -501,11 +543,23 @@ static int create(struct domain *d, struct xen_dm_op_viommu_create *op)
 }
 
 /* With op_lock held. */
-static void destroy(struct viommu *viommu)
+static int destroy(struct viommu *viommu, uint32_t *opaque)
 {
     evtchn_port_t port;
+    int rc;
 
-    change(viommu, 0, 0, VIOMMU_MAX_ORDER, 0, VIOMMU_TABLE_PAGES);
+    /* Somebody may have come in between, and set it again. */
+    if ( !opaque || !*opaque || viommu->ctrl )
+    {
+        change(viommu, 0, 0, VIOMMU_MAX_ORDER, 0, VIOMMU_TABLE_PAGES);
+        if ( opaque )
+            *opaque = 0;
+    }
+
+    rc = follow(viommu, 0, VIOMMU_MAX_ORDER, opaque);
+    if ( rc )
+        return rc;
+
     /* Remapping is off, so nobody looks at them. */
     viommu_cache_free(&viommu->cache, false);
 
@@ -519,15 +573,20 @@ static void destroy(struct viommu *viommu)
 
     viommu->table_gpa = 0;
     viommu->type = 0;
+
+    return 0;
 }
 
 static int set_state(struct viommu *viommu,
-                     const struct xen_dm_op_viommu_set_state *op)
+                     struct xen_dm_op_viommu_set_state *op)
 {
     unsigned int ctrl = 0;
     uint64_t table = 0;
 
-    if ( op->flags & ~(XEN_DMOP_VIOMMU_ENABLED | XEN_DMOP_VIOMMU_EIM |
+    if ( op->opaque )
+        goto follow;
+
+    if ( op->pad || op->flags & ~(XEN_DMOP_VIOMMU_ENABLED | XEN_DMOP_VIOMMU_EIM |
                        XEN_DMOP_VIOMMU_CFI) )
         return -EINVAL;
 
@@ -548,22 +607,27 @@ static int set_state(struct viommu *viommu,
     viommu->table_gpa = table;
     change(viommu, ctrl, 0, VIOMMU_MAX_ORDER, 0, VIOMMU_TABLE_PAGES);
 
-    return 0;
+ follow:
+    return follow(viommu, 0, VIOMMU_MAX_ORDER, &op->opaque);
 }
 
 static int invalidate(struct viommu *viommu,
-                      const struct xen_dm_op_viommu_invalidate *op)
+                      struct xen_dm_op_viommu_invalidate *op)
 {
     unsigned int index = op->index, mask = op->mask, first, nr, order;
 
-    if ( (op->flags & ~XEN_DMOP_VIOMMU_INV_GLOBAL) || mask > VIOMMU_MAX_ORDER )
+    if ( op->pad || (op->flags & ~XEN_DMOP_VIOMMU_INV_GLOBAL) ||
+         mask > VIOMMU_MAX_ORDER )
         return -EINVAL;
 
     if ( op->flags & XEN_DMOP_VIOMMU_INV_GLOBAL )
-    {
-        viommu->inv_global++;
         mask = VIOMMU_MAX_ORDER;
-    }
+
+    if ( op->opaque )
+        goto follow;
+
+    if ( op->flags & XEN_DMOP_VIOMMU_INV_GLOBAL )
+        viommu->inv_global++;
     else
         viommu->inv_index++;
 
@@ -579,7 +643,8 @@ static int invalidate(struct viommu *viommu,
     get_pages(viommu, viommu->table_gpa, first, nr);
     change(viommu, viommu->ctrl, index, mask, first, nr);
 
-    return 0;
+ follow:
+    return follow(viommu, index, mask, &op->opaque);
 }
 
 static int get_faults(struct viommu *viommu, const struct dmop_args *args,
@@ -722,8 +787,7 @@ int viommu_dm_op(struct domain *d, const struct dmop_args *args,
         rc = -EINVAL;
         if ( op->u.viommu_destroy.pad )
             break;
-        destroy(viommu);
-        rc = 0;
+        rc = destroy(viommu, &op->u.viommu_destroy.opaque);
         break;
 
     case XEN_DMOP_viommu_set_state:
@@ -747,6 +811,10 @@ int viommu_dm_op(struct domain *d, const struct dmop_args *args,
 
     spin_unlock(&viommu->op_lock);
 
+    /* What has to come back when the operation goes on. */
+    if ( rc == -ERESTART )
+        *const_op = false;
+
     return rc;
 }
 
@@ -759,7 +827,7 @@ void viommu_reset(struct domain *d)
 
     spin_lock(&viommu->op_lock);
     if ( viommu->type )
-        destroy(viommu);
+        destroy(viommu, NULL);
     spin_unlock(&viommu->op_lock);
 }
 

@@ -98,9 +98,10 @@ bool viommu_remap_rte(const struct domain *d, uint64_t rte, bool quiet,
 
 /*
  * Deliver @irq to the vCPUs that it addresses.  SMI, INIT and ExtINT don't exist
- * as messages here, and are dropped.
+ * as messages here, and are dropped.  Returns whether some APIC has it pending
+ * now, and so an EOI will come.
  */
-void viommu_deliver(struct domain *d, const struct viommu_irq *irq);
+bool viommu_deliver(struct domain *d, const struct viommu_irq *irq);
 
 /*
  * Inject an MSI (see XEN_DMOP_viommu_inject_msi), remapped if that is on.
