@@ -3391,8 +3391,7 @@ static void bind_random(struct dom *d, const int *pirqs, unsigned int nr)
 {
     uint64_t s = seed ^ 0x9e3779b97f4a7c15ULL;
     enum { NONE, RAW, OLD } bound[MAX_VECTORS] = {}, first;
-    unsigned int fires = 0, refused = 0, vector = 0, index = 0, kind = 0;
-    unsigned int dest = 0;
+    unsigned int fires = 0, refused = 0, index = 0, kind = 0, dest = 0;
     uint16_t sid = SID;
     bool on = true;
     char name[80];
@@ -3412,11 +3411,7 @@ static void bind_random(struct dom *d, const int *pirqs, unsigned int nr)
         int rc, error = 0;
 
         if ( d->vector > 0xf0 )
-        {
             set_lapics(d, bound_ids, true);
-            /* Those of before are pending no more. */
-            vector = kind == 1 || kind == 3 ? 0x1f : vector;
-        }
         v = new_vector(d);
         dst = random_below(&s, MAX_VCPUS);
 
@@ -3466,7 +3461,6 @@ static void bind_random(struct dom *d, const int *pirqs, unsigned int nr)
                 kind = how;
                 index = idx;
                 sid = from;
-                vector = v;
                 dest = dst;
             }
             break;
@@ -3496,13 +3490,13 @@ static void bind_random(struct dom *d, const int *pirqs, unsigned int nr)
         else if ( first == OLD || (kind == 4 && !on) )
         {
             /* Another vector, as this one may be pending already. */
-            vector = new_vector(d);
+            v = new_vector(d);
             if ( first == OLD )
-                bind_old(d, pirqs[0], vector, bound_ids[dest]);
+                bind_old(d, pirqs[0], v, bound_ids[dest]);
             else
-                bind_raw(d, pirqs[0], 0xfee00000U | (bound_ids[dest] << 12),
-                         vector, sid);
-            check_fires(d, name, vector, 1U << dest);
+                bind_raw(d, pirqs[0], 0xfee00000U | (bound_ids[dest] << 12), v,
+                         sid);
+            check_fires(d, name, v, 1U << dest);
         }
         else if ( !on )
         {
