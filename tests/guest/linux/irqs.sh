@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # For the Linux guest, after its report: does each disk's interrupt arrive on the CPU that
-# /proc/irq says, and only there; and is none lost while its affinity changes all the time?
+# /proc/irq says, and only there; and is none lost, or come elsewhere, while its affinity
+# changes all the time?
 #
 #   DISKS     by the PCI address of their controllers, such as "00:04.0 00:05.0"
 #   CPUS      CPUs to move the interrupts to
@@ -10,7 +11,7 @@
 #   CHURN     seconds of moving about under load (0: none)
 #
 # Prints "@irq DISK KIND CPU counted-there counted-elsewhere", and for the churn
-# "@churn DISK reads interrupts moves".
+# "@churn DISK reads interrupts moves counted-elsewhere": on a CPU that it was never sent to.
 
 DISKS=${DISKS:?} CPUS=${CPUS:?} REQUESTS=${REQUESTS:-50} CHURN=${CHURN:-0}
 status=0
@@ -32,12 +33,12 @@ disk_of() {
     return 1
 }
 
-# "CPU's-count all-others": $1 is a list of interrupts, $2 the CPU's number.
+# "their-count all-others": $1 is a list of interrupts, $2 one of CPUs.
 counts() {
-    awk -v want=" $1 " -v cpu="CPU$2" '
-        NR == 1 { for (i = 1; i <= NF; i++) if ($i == cpu) col = i + 1; n = NF; next }
+    awk -v want=" $1 " -v cpus=" $2 " '
+        NR == 1 { for (i = 1; i <= NF; i++) if (index(cpus, " " substr($i, 4) " ")) col[i + 1] = 1; n = NF; next }
         { name = $1; sub(/:/, "", name); if (!index(want, " " name " ")) next
-          for (i = 2; i <= n + 1; i++) if (i == col) here += $i; else other += $i }
+          for (i = 2; i <= n + 1; i++) if (i in col) here += $i; else other += $i }
         END { print here + 0, other + 0 }' /proc/interrupts
 }
 kind() { awk -v want=" $1 " '{ name = $1; sub(/:/, "", name); if (index(want, " " name " ")) for (i = NF; i > 1; i--) if ($i ~ /^IR-|^PCI-|^IO-APIC/) { print $i; exit } }' /proc/interrupts; }
@@ -45,6 +46,11 @@ kind() { awk -v want=" $1 " '{ name = $1; sub(/:/, "", name); if (index(want, " 
 read_disk() {
     name=$(disk_of "$1") && echo 0 > "/sys/block/$name/queue/read_ahead_kb" && blockdev --flushbufs "/dev/$name" &&
         dd if="/dev/$name" of=/dev/null bs=4096 count="$2" 2> /dev/null
+}
+# Where interrupts go now, as a list of CPUs.
+targets() {
+    for i in $1; do cat "/proc/irq/$i/effective_affinity_list"; done | tr ',' '\n' |
+        awk -F- '{ for (i = $1 + 0; i <= $NF + 0; i++) print i }' | tr '\n' ' '
 }
 reads() { awk '{ print $1 }' "/sys/block/$(disk_of "$1")/stat"; }
 spread() { for i in $2; do echo "$1" > "/proc/irq/$i/smp_affinity_list" || return 1; done; }
@@ -71,7 +77,9 @@ if [ "$CHURN" -gt 0 ]; then
     loads=
     for disk in $DISKS; do
         irqs_of "$disk" | tr '\n' ' ' > "/tmp/irqs.$disk"
-        echo "$(reads "$disk") $(counts "$(cat "/tmp/irqs.$disk")" none)" > "/tmp/before.$disk"
+        # They may come where they go now until they are sent elsewhere.
+        echo "$CPUS $(targets "$(cat "/tmp/irqs.$disk")")" > "/tmp/cpus.$disk"
+        echo "$(reads "$disk") $(counts "$(cat "/tmp/irqs.$disk")" "$(cat "/tmp/cpus.$disk")")" > "/tmp/before.$disk"
         ( while [ ! -e /tmp/stop ]; do read_disk "$disk" 16 || exit 1; done ) &
         loads="$loads $!"
     done
@@ -92,10 +100,12 @@ if [ "$CHURN" -gt 0 ]; then
     touch /tmp/stop
     for load in $loads; do wait "$load" || fail "a disk couldn't be read while its interrupt moved"; done
     for disk in $DISKS; do
-        read -r r _ i < "/tmp/before.$disk"
+        read -r r i elsewhere < "/tmp/before.$disk"
         r=$(($(reads "$disk") - r))
-        i=$(($(counts "$(cat "/tmp/irqs.$disk")" none | cut -d' ' -f2) - i))
-        echo "@churn $disk $r $i $moves"
+        after=$(counts "$(cat "/tmp/irqs.$disk")" "$(cat "/tmp/cpus.$disk")")
+        i=$((${after% *} - i)) elsewhere=$((${after#* } - elsewhere))
+        echo "@churn $disk $r $i $moves $elsewhere"
+        [ "$elsewhere" -eq 0 ] || fail "$disk: $elsewhere interrupts came to other CPUs than $(cat "/tmp/cpus.$disk")"
         # Linux counts an interrupt once that comes again on the new CPU while the old one still handles it
         # (handle_edge_irq). One that is lost stops its disk until the driver's timeout, for which see below.
         if [ "$r" -eq 0 ] || [ "$i" -gt "$r" ] || [ "$i" -lt $((r - r / 20)) ]; then

@@ -7,8 +7,8 @@
 #   CPUS    CPUs to write from
 #   BLOCKS  4 KiB blocks for each of them
 #
-# Prints "@nvme CPU QUEUE CPU-of-its-interrupt written-there read-there elsewhere", the sum of
-# all data as "@data MD5", and the seconds between which the load ran as "@load FROM TO".
+# Prints "@nvme CPU QUEUE CPU-of-its-interrupt written-there read-there elsewhere KIND", the sum
+# of all data as "@data MD5", and the seconds between which the load ran as "@load FROM TO".
 
 CPUS=${CPUS:?} BLOCKS=${BLOCKS:-64}
 disk=nvme0n1
@@ -24,6 +24,10 @@ queue_of() {
         [ -n "$irq" ] && echo "$name $irq $(cat "/proc/irq/$irq/effective_affinity_list")"
         return
     done
+}
+# What the kernel has an interrupt by: IR-PCI-MSIX, xen-pirq or another.
+kind() {
+    awk -v irq="$1:" '$1 == irq { for (i = 2; i <= NF; i++) if ($i ~ /^[A-Za-z]/) { sub(/-0000:.*/, "", $i); print $i; exit } }' /proc/interrupts
 }
 # "on-that-CPU elsewhere" of interrupt $1 and CPU $2.
 counts() {
@@ -62,7 +66,7 @@ EOF
     wrote=$there lost=$elsewhere
     counted "$cpu" dd if=/dev/$disk of=/tmp/back bs=4096 skip=$((n * BLOCKS)) count="$BLOCKS" iflag=direct
     dd if=/tmp/data bs=4096 skip=$((n * BLOCKS)) count="$BLOCKS" 2> /dev/null | cmp - /tmp/back || fail "CPU $cpu: what was read isn't what was written"
-    echo "@nvme $cpu $queue $eff $wrote $there $((lost + elsewhere))"
+    echo "@nvme $cpu $queue $eff $wrote $there $((lost + elsewhere)) $(kind "$irq")"
     if [ "$wrote" -lt "$BLOCKS" ] || [ "$there" -lt "$BLOCKS" ] || [ $((lost + elsewhere)) -ne 0 ]; then
         fail "CPU $cpu: $BLOCKS writes and reads, but $wrote and $there interrupts on CPU $eff, $((lost + elsewhere)) elsewhere"
     fi

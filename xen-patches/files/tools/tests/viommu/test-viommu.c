@@ -6,10 +6,13 @@
  * Domains are made for it, whose vCPUs never run: what an interrupt did is seen
  * in the LAPICs' registers.
  *
- * Usage: test-viommu [SEED [OPERATIONS]]
+ * With "bindings" it is the passed through MSIs instead that are tested, by those
+ * of a physical device, which nobody else may have.  An NVMe controller is made to
+ * interrupt.  See usage() for the arguments.
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -44,6 +47,7 @@ static xenevtchn_handle *eh;
 static xc_physinfo_t physinfo;
 static uint64_t seed;
 static unsigned int nr_ops = 20000;
+static uint32_t create_flags; /* More XEN_DOMCTL_CDF_* for HVM domains. */
 
 /* One line for each check. */
 static bool __attribute__((format(printf, 2, 3)))
@@ -154,7 +158,7 @@ static bool domain_make(struct dom *d, enum kind kind, unsigned int vcpus,
 
     if ( kind != PV )
     {
-        create.flags = XEN_DOMCTL_CDF_hvm;
+        create.flags = XEN_DOMCTL_CDF_hvm | create_flags;
         if ( physinfo.capabilities & XEN_SYSCTL_PHYSCAP_hap )
             create.flags |= XEN_DOMCTL_CDF_hap;
         create.arch.emulation_flags =
@@ -2892,11 +2896,902 @@ static void test_destruction(void)
     check(n == 0, "%d domains are left", n);
 }
 
+/*
+ * Bindings of passed through MSIs.
+ */
+
+#define PCI_COMMAND         0x04
+#define PCI_COMMAND_MEMORY  0x0002
+#define PCI_COMMAND_MASTER  0x0004
+#define PCI_CLASS           0x08
+#define PCI_CAPABILITIES    0x34
+#define CAP_MSI             0x05
+#define CAP_MSIX            0x11
+#define MSIX_ENABLE         0x8000
+#define CLASS_NVME          0x010802
+
+#define MAX_VECTORS 32U
+
+/* A page each for an NVMe controller's commands and completions. */
+#define COMMANDS_GFN    0x10U
+#define COMPLETIONS_GFN 0x11U
+#define QUEUE_SIZE      32U
+
+static struct {
+    char dir[64];
+    uint32_t sbdf;
+    int config;
+    uint16_t command;
+    unsigned int msi;               /* Vectors by the one and by the other. */
+    unsigned int msix;
+    unsigned int msix_pos;
+    uint64_t table_base;
+    volatile uint32_t *regs;        /* Of an NVMe controller, or NULL. */
+    unsigned int head, tail, stride;
+    uint32_t phase;
+} dev;
+
+static uint32_t config_read(unsigned int offset)
+{
+    uint32_t val = 0;
+
+    if ( pread(dev.config, &val, sizeof(val), offset) != sizeof(val) )
+        err(1, "read the configuration space");
+
+    return val;
+}
+
+static void config_write(unsigned int offset, uint16_t val)
+{
+    if ( pwrite(dev.config, &val, sizeof(val), offset) != sizeof(val) )
+        err(1, "write the configuration space");
+}
+
+/* Where a BAR is. */
+static uint64_t device_bar(unsigned int nr)
+{
+    unsigned long long start = 0;
+    char name[80];
+    FILE *f;
+
+    snprintf(name, sizeof(name), "%s/resource", dev.dir);
+    f = fopen(name, "r");
+    for ( unsigned int i = 0; f && i <= nr; i++ )
+        if ( fscanf(f, "%llx %*x %*x", &start) != 1 )
+            errx(1, "%s has no BAR %u", name, nr);
+    if ( !f )
+        err(1, "%s", name);
+    fclose(f);
+
+    return start;
+}
+
+static void device_open(const char *bdf)
+{
+    unsigned int seg, bus, slot, func, pos, cap;
+    char name[80];
+
+    if ( sscanf(bdf, "%x:%x:%x.%x", &seg, &bus, &slot, &func) != 4 )
+        errx(1, "%s: expected a device as 0000:00:10.0", bdf);
+
+    dev.sbdf = (seg << 16) | (bus << 8) | (slot << 3) | func;
+    snprintf(dev.dir, sizeof(dev.dir), "/sys/bus/pci/devices/%s", bdf);
+    snprintf(name, sizeof(name), "%s/config", dev.dir);
+    dev.config = open(name, O_RDWR);
+    if ( dev.config < 0 )
+        err(1, "%s", name);
+
+    /* Xen wants to see the MSI-X table, and the device to write to memory. */
+    dev.command = config_read(PCI_COMMAND);
+    config_write(PCI_COMMAND,
+                 dev.command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+
+    for ( pos = config_read(PCI_CAPABILITIES) & 0xfc; pos;
+          pos = (cap >> 8) & 0xfc )
+    {
+        cap = config_read(pos);
+        if ( (cap & 0xff) == CAP_MSI )
+            dev.msi = 1U << ((cap >> 17) & 7);
+        if ( (cap & 0xff) == CAP_MSIX )
+        {
+            dev.msix = ((cap >> 16) & 0x7ff) + 1;
+            dev.msix_pos = pos;
+            dev.table_base = device_bar(config_read(pos + 4) & 7);
+        }
+    }
+
+    if ( dev.msix && config_read(PCI_CLASS) >> 8 == CLASS_NVME )
+    {
+        int fd;
+        void *p;
+
+        snprintf(name, sizeof(name), "%s/resource0", dev.dir);
+        fd = open(name, O_RDWR);
+        if ( fd < 0 )
+            err(1, "%s", name);
+        p = mmap(NULL, 2 * XC_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+                 fd, 0);
+        if ( p == MAP_FAILED )
+            err(1, "map %s", name);
+        close(fd);
+        dev.regs = p;
+        dev.stride = 1U << (dev.regs[1] & 0xf);
+    }
+
+    printf("  %s: %u vectors by MSI, %u by MSI-X, %s be made to interrupt\n",
+           bdf, dev.msi, dev.msix, dev.regs ? "can" : "can't");
+}
+
+static void device_close(void)
+{
+    if ( dev.regs )
+        dev.regs[5] = 0;
+    config_write(PCI_COMMAND, dev.command);
+    close(dev.config);
+}
+
+static bool device_ready(unsigned int ready)
+{
+    for ( unsigned int i = 0; i < 1000; i++ )
+    {
+        if ( (dev.regs[7] & 1) == ready )
+            return true;
+        usleep(10000);
+    }
+
+    return check(false, "the controller stays %s", ready ? "off" : "on");
+}
+
+/* Have the controller take commands from the domain's memory. */
+static bool device_start(const struct dom *d)
+{
+    dev.regs[5] = 0;
+    if ( !device_ready(0) )
+        return false;
+
+    memset(d->ram + (COMMANDS_GFN << XC_PAGE_SHIFT), 0, XC_PAGE_SIZE);
+    memset(d->ram + (COMPLETIONS_GFN << XC_PAGE_SHIFT), 0, XC_PAGE_SIZE);
+    dev.head = dev.tail = 0;
+    dev.phase = 1;
+    dev.regs[9] = ((QUEUE_SIZE - 1) << 16) | (QUEUE_SIZE - 1);
+    dev.regs[10] = COMMANDS_GFN << XC_PAGE_SHIFT;
+    dev.regs[11] = 0;
+    dev.regs[12] = COMPLETIONS_GFN << XC_PAGE_SHIFT;
+    dev.regs[13] = 0;
+    dev.regs[5] = (4U << 20) | (6U << 16) | 1;
+
+    return device_ready(1);
+}
+
+/* A command that does nothing; that it's done is told by MSI-X vector 0. */
+static bool device_fire(const struct dom *d)
+{
+    volatile uint32_t *sqe, *cqe;
+
+    sqe = (void *)(d->ram + (COMMANDS_GFN << XC_PAGE_SHIFT) + dev.tail * 64);
+    cqe = (void *)(d->ram + (COMPLETIONS_GFN << XC_PAGE_SHIFT) + dev.head * 16);
+
+    sqe[0] = 0x0a;                  /* Get Features: arbitration. */
+    sqe[10] = 1;
+    dev.tail = (dev.tail + 1) % QUEUE_SIZE;
+    dev.regs[0x400] = dev.tail;
+
+    for ( unsigned int i = 0; i < 10000; i++ )
+    {
+        if ( ((cqe[3] >> 16) & 1) == dev.phase )
+        {
+            dev.head = (dev.head + 1) % QUEUE_SIZE;
+            if ( !dev.head )
+                dev.phase ^= 1;
+            dev.regs[0x400 + dev.stride] = dev.head;
+            return true;
+        }
+        usleep(1000);
+    }
+
+    return check(false, "the controller doesn't answer");
+}
+
+/* Which vCPUs it was that an interrupt with this vector came to; none: 0. */
+static void check_fires(const struct dom *d, const char *what,
+                        unsigned int vector, unsigned int expected)
+{
+    unsigned int got = 0;
+
+    if ( !device_fire(d) )
+        return;
+
+    /* The device is done before its interrupt is everywhere that it goes. */
+    for ( unsigned int i = 0; i < (expected ? 500 : 5) && !got; i++ )
+    {
+        usleep(i ? 10000 : 0);
+        got = pending(d, vector);
+    }
+    check(got == expected, "%s: vector %#x pending on vCPUs %#x, expected %#x",
+          what, vector, got, expected);
+}
+
+static void check_fires_fault(const struct dom *d, const char *what,
+                              unsigned int reason, uint16_t sid, uint16_t index)
+{
+    uint64_t before = get_info(d).faults[reason - 0x20];
+
+    if ( !device_fire(d) )
+        return;
+
+    for ( unsigned int i = 0; i < 500; i++ )
+    {
+        if ( get_info(d).faults[reason - 0x20] != before )
+            break;
+        usleep(10000);
+    }
+    check_fault(d, what, reason, sid, index);
+}
+
+static int map_msix(const struct dom *d, unsigned int nr, int *pirq)
+{
+    int rc;
+
+    *pirq = -1;
+    rc = xc_physdev_map_pirq_msi(xch, d->id, -1, pirq, dev.sbdf & 0xff,
+                                 dev.sbdf >> 8, nr, dev.table_base);
+    /* Xen leaves that as it was. */
+    if ( !rc )
+        config_write(dev.msix_pos + 2,
+                     (config_read(dev.msix_pos) >> 16) | MSIX_ENABLE);
+
+    return rc;
+}
+
+static int map_msi(const struct dom *d, unsigned int nr, int *pirq)
+{
+    *pirq = -1;
+
+    return xc_physdev_map_pirq_multi_msi(xch, d->id, pirq, dev.sbdf & 0xff,
+                                         dev.sbdf >> 8, nr);
+}
+
+static int bind_raw(const struct dom *d, int pirq, uint64_t addr, uint32_t data,
+                    uint16_t sid)
+{
+    return xc_domain_bind_msi_raw(xch, d->id, pirq, addr, data, sid, true, 0);
+}
+
+static int bind_index(const struct dom *d, int pirq, unsigned int index)
+{
+    return bind_raw(d, pirq, msi_addr(index), 0, SID);
+}
+
+static int unbind_raw(const struct dom *d, int pirq)
+{
+    return xc_domain_unbind_msi_raw(xch, d->id, pirq);
+}
+
+static int bind_old(const struct dom *d, int pirq, unsigned int vector,
+                    uint32_t dest)
+{
+    return xc_domain_update_msi_irq(xch, d->id, vector, pirq,
+                                    dest | XEN_DOMCTL_VMSI_X86_UNMASKED, 0);
+}
+
+static int unbind_old(const struct dom *d, int pirq)
+{
+    return xc_domain_unbind_msi_irq(xch, d->id, 0, pirq, 0);
+}
+
+/* A binding as the library makes none. */
+static int raw_bind(const struct dom *d, int pirq, uint16_t flags)
+{
+    static struct xen_domctl *op;
+
+    if ( !op )
+        op = xencall_alloc_buffer(call, sizeof(*op));
+    if ( !op )
+        err(1, "xencall_alloc_buffer");
+
+    *op = (struct xen_domctl){
+        .cmd = XEN_DOMCTL_bind_pt_irq,
+        .interface_version = XEN_DOMCTL_INTERFACE_VERSION,
+        .domain = d->id,
+        .u.bind_pt_irq = {
+            .irq_type = PT_IRQ_TYPE_MSI_RAW,
+            .machine_irq = pirq,
+            .u.msi_raw = {
+                .addr = msi_addr(0), .sid = SID, .flags = flags,
+            },
+        },
+    };
+
+    return xencall1(call, __HYPERVISOR_domctl, (unsigned long)op);
+}
+
+static const uint32_t bound_ids[MAX_VCPUS] = { 0, 3, 0x11, 0x1f };
+
+/* A domain with the device, and what is in it switched on. */
+static bool assigned_make(struct dom *d, bool unit)
+{
+    if ( !(unit ? viommu_make(d, MAX_VCPUS) : hvm_make(d, MAX_VCPUS)) )
+        return false;
+
+    if ( xc_assign_device(xch, d->id, dev.sbdf, 0) )
+    {
+        check(false, "assign the device to d%u: %s", d->id, strerror(errno));
+        domain_kill(d);
+        return false;
+    }
+
+    set_lapics(d, bound_ids, true);
+
+    return !dev.regs || device_start(d);
+}
+
+static void assigned_kill(struct dom *d)
+{
+    uint32_t domid = d->id;
+
+    if ( dev.regs )
+    {
+        dev.regs[5] = 0;
+        device_ready(0);
+    }
+    domain_kill(d);
+    check_gone(domid, "with the device");
+}
+
+/* What is refused, and what is left then. */
+static void bind_refused(const struct dom *d, int pirq)
+{
+    struct dom other;
+    char name[80];
+
+    for ( unsigned int bit = 1; bit < 16; bit++ )
+    {
+        snprintf(name, sizeof(name), "bind, flag %u", bit);
+        check_rc(raw_bind(d, pirq, 1U << bit), EINVAL, name);
+    }
+    check_rc(unbind_raw(d, pirq), ENOENT, "unbind what was refused");
+
+    check_rc(bind_index(d, pirq - 1, 0), EPERM, "bind a pIRQ that isn't mapped");
+    check_rc(bind_index(d, 0, 0), EPERM, "bind pIRQ 0");
+    check_rc(bind_index(d, 0x7fffffff, 0), EPERM, "bind pIRQ 2^31 - 1");
+    check_rc(bind_index(d, -1, 0), EPERM, "bind pIRQ 2^32 - 1");
+    check_rc(unbind_raw(d, pirq - 1), EPERM, "unbind one that isn't mapped");
+    check_rc(unbind_raw(d, -1), EPERM, "unbind pIRQ 2^32 - 1");
+
+    if ( viommu_make(&other, 2) )
+    {
+        int got;
+
+        check_rc(dev.msix ? map_msix(&other, 0, &got) : map_msi(&other, 1, &got),
+                 ENODEV, "another domain's device");
+        check_rc(bind_index(&other, pirq, 0), EPERM,
+                 "another domain's pIRQ, not bound");
+        check_rc(bind_index(d, pirq, 0), 0, "bind");
+        check_rc(bind_index(&other, pirq, 0), EPERM,
+                 "another domain's pIRQ, bound");
+        check_rc(unbind_raw(&other, pirq), EPERM,
+                 "unbind another domain's pIRQ");
+        check_rc(unbind_raw(d, pirq), 0, "unbind");
+        domain_kill(&other);
+    }
+
+    check_rc(unbind_raw(d, pirq), ENOENT, "unbind twice");
+    check_rc(unbind_raw(d, pirq), ENOENT, "unbind three times");
+
+    /* With the address of a virtual MSI-X table, of which Xen keeps a record. */
+    for ( unsigned int i = 0; i < 3; i++ )
+        check_rc(xc_domain_bind_msi_raw(xch, d->id, pirq, msi_addr(0), 0, SID,
+                                        false, 0xf0000000U),
+                 dev.msix ? 0 : ENODEV, "bind with a virtual table");
+    if ( dev.msix )
+        check_rc(unbind_raw(d, pirq), 0, "unbind");
+    check_rc(unbind_raw(d, pirq), ENOENT, "unbind twice");
+}
+
+/* Each kind of binding over each other one. */
+static void bind_kinds(struct dom *d, int pirq)
+{
+    unsigned int v;
+
+    check_rc(set_state(d, ENABLED | EIM, TABLE, 8), 0, "set_state");
+
+    for ( unsigned int i = 0; i < 16; i++ )
+    {
+        unsigned int kinds[2] = { i / 4, i % 4 };
+
+        for ( unsigned int k = 0; k < 2; k++ )
+        {
+            static const char *const names[] = {
+                "remappable", "compatibility format", "beyond the table", "old",
+            };
+            char name[80];
+
+            v = new_vector(d);
+            entry(d, 1, P | VECTOR(v) | DST(bound_ids[i % MAX_VCPUS]),
+                  ENTRY_SID(SID));
+            inv_index(d, 1, 0);
+            snprintf(name, sizeof(name), "%s%s%s", names[kinds[k]],
+                     k ? " over " : "", k ? names[kinds[0]] : "");
+
+            switch ( kinds[k] )
+            {
+            case 0:
+                check_rc(bind_index(d, pirq, 1), 0, name);
+                if ( dev.regs )
+                    check_fires(d, name, v, 1U << (i % MAX_VCPUS));
+                break;
+
+            case 1:
+                check_rc(bind_raw(d, pirq, 0xfee03000U, v, SID), 0, name);
+                if ( dev.regs )
+                    check_fires_fault(d, name, 0x25, SID, 0);
+                break;
+
+            case 2:
+                check_rc(bind_index(d, pirq, 0x100 + i), 0, name);
+                if ( dev.regs )
+                    check_fires_fault(d, name, 0x21, SID, 0x100 + i);
+                break;
+
+            case 3:
+                check_rc(bind_old(d, pirq, v, 3), 0, name);
+                if ( dev.regs )
+                    check_fires(d, name, v, 2);
+                break;
+            }
+        }
+
+        /* Either unbinds what the other one bound. */
+        check_rc(i & 1 ? unbind_raw(d, pirq) : unbind_old(d, pirq), 0,
+                 "unbind");
+        check_rc(unbind_raw(d, pirq), ENOENT, "unbind twice");
+    }
+
+    if ( !dev.regs )
+        return;
+
+    /* Whose interrupt it is. */
+    v = new_vector(d);
+    entry(d, 1, P | VECTOR(v) | DST(bound_ids[3]), ENTRY_SID(SID));
+    inv_index(d, 1, 0);
+    check_rc(bind_index(d, pirq, 1), 0, "bind");
+    check_fires(d, "source id", v, 8);
+    check_rc(bind_raw(d, pirq, msi_addr(1), 0, SID ^ 1), 0,
+             "bind with another source id");
+    check_fires_fault(d, "another source id", 0x26, SID ^ 1, 1);
+    check_rc(bind_raw(d, pirq, msi_addr(1) | (1ULL << 40), 0, SID), 0,
+             "bind with a reserved bit");
+    check_fires_fault(d, "a reserved bit", 0x20, SID, 1);
+    check_rc(bind_raw(d, pirq, msi_addr(0xffff) | SHV, 0xffff, SID), 0,
+             "bind by the highest index and subindex");
+    check_fires_fault(d, "beyond any index", 0x21, SID, 0xfffe);
+
+    /* What follows an entry, and what doesn't any more. */
+    check_rc(bind_index(d, pirq, 1), 0, "bind");
+    entry(d, 1, 0, 0);
+    inv_index(d, 1, 0);
+    check_fires_fault(d, "an entry that went", 0x22, SID, 1);
+    v = new_vector(d);
+    entry(d, 1, P | VECTOR(v) | DST(bound_ids[2]), 0);
+    check_fires(d, "an entry that came", v, 4);
+    check_rc(bind_index(d, pirq, 2), 0, "bind by another entry");
+    entry(d, 1, P | VECTOR(new_vector(d)) | DST(bound_ids[1]), 0);
+    inv_global(d);
+    check_fires_fault(d, "the other entry", 0x22, SID, 2);
+
+    /* Off: a message in either format is one in compatibility format. */
+    check_rc(set_state(d, 0, 0, 0), 0, "set_state, off");
+    v = new_vector(d);
+    check_rc(bind_raw(d, pirq, 0xfee03000U, v, SID), 0, "bind");
+    check_fires(d, "compatibility format, off", v, 2);
+    check_rc(bind_index(d, pirq, 1), 0, "bind");
+    device_fire(d);
+    check_fault(d, "remappable, off", 0, 0, 0);
+    v = new_vector(d);
+    entry(d, 1, P | VECTOR(v) | DST(bound_ids[3]), 0);
+    check_rc(set_state(d, ENABLED | EIM, TABLE, 8), 0, "set_state");
+    check_fires(d, "on again", v, 8);
+    check_rc(unbind_raw(d, pirq), 0, "unbind");
+    check_rc(unbind_raw(d, pirq), ENOENT, "unbind twice");
+    device_fire(d);
+    usleep(100000);
+    check_fault(d, "nothing is bound", 0, 0, 0);
+}
+
+/*
+ * Many changes of all bindings, by a model of the first: the one that can be seen
+ * at work.
+ */
+static void bind_random(struct dom *d, const int *pirqs, unsigned int nr)
+{
+    uint64_t s = seed ^ 0x9e3779b97f4a7c15ULL;
+    enum { NONE, RAW, OLD } bound[MAX_VECTORS] = {}, first;
+    unsigned int fires = 0, refused = 0, index = 0, kind = 0, dest = 0;
+    uint16_t sid = SID;
+    bool on = true;
+    char name[80];
+
+    set_lapics(d, bound_ids, true);
+    check_rc(set_state(d, ENABLED | EIM, TABLE, 8), 0, "set_state");
+    for ( unsigned int i = 0; i < 256; i++ )
+        entry(d, i, 0, 0);
+    inv_global(d);
+
+    for ( unsigned int op = 0; op < nr_ops; op++ )
+    {
+        unsigned int i = random_below(&s, 2) ? 0 : random_below(&s, nr);
+        unsigned int how = random_below(&s, 6);
+        unsigned int idx = random_below(&s, 4), v, dst;
+        uint16_t from = random_below(&s, 3) ? SID : SID ^ 1;
+        int rc, error = 0;
+
+        if ( d->vector > 0xf0 )
+            set_lapics(d, bound_ids, true);
+        v = new_vector(d);
+        dst = random_below(&s, MAX_VCPUS);
+
+        switch ( random_below(&s, 10) )
+        {
+        case 0: /* Unbind. */
+            error = bound[i] == NONE ? ENOENT : 0;
+            rc = unbind_raw(d, pirqs[i]);
+            bound[i] = NONE;
+            break;
+
+        case 1: /* Entries change under the bindings. */
+            rc = random_below(&s, 2) ? inv_global(d)
+                                     : inv_index(d, idx, random_below(&s, 4));
+            break;
+
+        case 2: /* Remapping goes off, or comes on. */
+            on = !random_below(&s, 4) ? !on : on;
+            rc = on ? set_state(d, ENABLED | EIM, TABLE, 8)
+                    : set_state(d, 0, 0, 0);
+            break;
+
+        default:
+            switch ( how )
+            {
+            default: /* By an entry that is there. */
+                rc = bind_raw(d, pirqs[i], msi_addr(idx), 0, from);
+                break;
+
+            case 3: /* By one that isn't. */
+                idx += random_below(&s, 2) ? 0x80 : 0x8000;
+                rc = bind_raw(d, pirqs[i], msi_addr(idx), 0, from);
+                break;
+
+            case 4: /* In compatibility format. */
+                rc = bind_raw(d, pirqs[i], 0xfee00000U | (bound_ids[dst] << 12),
+                              v, from);
+                break;
+
+            case 5: /* As a device model of old does. */
+                rc = bind_old(d, pirqs[i], v, bound_ids[dst]);
+                break;
+            }
+            bound[i] = how == 5 ? OLD : RAW;
+            if ( !i )
+            {
+                kind = how;
+                index = idx;
+                sid = from;
+                dest = dst;
+            }
+            break;
+        }
+
+        if ( (rc ? errno : 0) != error )
+        {
+            refused++;
+            check(false, "operation %u: %s", op, strerror(errno));
+        }
+
+        first = bound[0];
+        if ( !dev.regs || random_below(&s, 4) )
+            continue;
+
+        fires++;
+        snprintf(name, sizeof(name), "operation %u", op);
+        if ( first == NONE )
+        {
+            device_fire(d);
+            usleep(10000);
+            check_fault(d, name, 0, 0, 0);
+            /* It waits in the device for the next binding, so take it there. */
+            check_rc(bind_old(d, pirqs[0], 0x1f, 0), 0, name);
+            check_rc(unbind_old(d, pirqs[0]), 0, name);
+        }
+        else if ( first == OLD || (kind == 4 && !on) )
+        {
+            /* Another vector, as this one may be pending already. */
+            v = new_vector(d);
+            if ( first == OLD )
+                bind_old(d, pirqs[0], v, bound_ids[dest]);
+            else
+                bind_raw(d, pirqs[0], 0xfee00000U | (bound_ids[dest] << 12), v,
+                         sid);
+            check_fires(d, name, v, 1U << dest);
+        }
+        else if ( !on )
+        {
+            device_fire(d);
+            usleep(10000);
+            check_fault(d, name, 0, 0, 0);
+        }
+        else if ( kind == 4 )
+            check_fires_fault(d, name, 0x25, sid, 0);
+        else if ( index >= 0x100 )
+            check_fires_fault(d, name, 0x21, sid, index);
+        else if ( index >= 0x80 )
+            check_fires_fault(d, name, 0x22, sid, index);
+        else if ( sid != SID )
+        {
+            entry(d, index, P | VECTOR(v) | DST(bound_ids[dst]),
+                  ENTRY_SID(SID));
+            inv_index(d, index, 0);
+            check_fires_fault(d, name, 0x26, sid, index);
+        }
+        else
+        {
+            v = new_vector(d);
+            entry(d, index, P | VECTOR(v) | DST(bound_ids[dst]),
+                  ENTRY_SID(SID));
+            inv_index(d, index, 0);
+            check_fires(d, name, v, 1U << dst);
+        }
+    }
+    check(!refused, "%u operations, %u interrupts, seed %#"PRIx64, nr_ops,
+          fires, seed);
+
+    for ( unsigned int i = 0; i < nr; i++ )
+        if ( bound[i] != NONE && unbind_raw(d, pirqs[i]) )
+            check(false, "unbind pIRQ %d: %s", pirqs[i], strerror(errno));
+}
+
+static void test_bindings(const char *bdf, bool unmap)
+{
+    static struct dom d;
+    int pirqs[MAX_VECTORS], again[MAX_VECTORS], rc = 0;
+    unsigned int nr = 0;
+    uint64_t before = 0, after;
+    bool same;
+
+    section("bindings of passed through MSIs");
+
+    if ( !(physinfo.capabilities & XEN_SYSCTL_PHYSCAP_directio) )
+    {
+        printf("  Skip: no IOMMU\n");
+        return;
+    }
+    create_flags = XEN_DOMCTL_CDF_iommu;
+    device_open(bdf);
+
+    /* Without a unit. */
+    if ( assigned_make(&d, false) )
+    {
+        rc = dev.msix ? map_msix(&d, 0, pirqs) : map_msi(&d, 1, pirqs);
+        check_rc(rc, 0, "map");
+        if ( !rc )
+        {
+            unsigned int v = new_vector(&d);
+
+            check_rc(bind_raw(&d, pirqs[0], 0xfee03000U, v, SID), 0,
+                     "bind without a unit");
+            if ( dev.regs )
+                check_fires(&d, "without a unit", v, 2);
+            check_rc(bind_index(&d, pirqs[0], 3), 0,
+                     "remappable format, without a unit");
+            if ( dev.regs )
+                device_fire(&d);
+        }
+        assigned_kill(&d);
+    }
+
+    /* MSI-X: a pIRQ by itself for each. */
+    if ( dev.msix && assigned_make(&d, true) )
+    {
+        check_rc(map_msix(&d, dev.msix, pirqs), EINVAL,
+                 "map a vector that there isn't");
+        for ( nr = 0; nr < min(dev.msix, MAX_VECTORS); nr++ )
+            if ( (rc = map_msix(&d, nr, &pirqs[nr])) )
+                break;
+        check_rc(rc, 0, "map MSI-X vectors");
+        check(nr, "%u are mapped, the first to pIRQ %d", nr, pirqs[0]);
+
+        if ( nr )
+        {
+            bind_refused(&d, pirqs[nr - 1]);
+            bind_kinds(&d, pirqs[0]);
+            bind_random(&d, pirqs, nr);
+        }
+
+        /* The same pIRQs are free afterwards. */
+        for ( unsigned int i = 0; i < nr; i++ )
+            if ( xc_physdev_unmap_pirq(xch, d.id, pirqs[i]) )
+                check(false, "unmap pIRQ %d: %s", pirqs[i], strerror(errno));
+        same = true;
+        for ( unsigned int i = 0; i < nr; i++ )
+            same = !map_msix(&d, i, &again[i]) && again[i] == pirqs[i] && same;
+        check(same, "mapped again, %s", same ? "to the same pIRQs"
+                                             : "but not to the same pIRQs");
+
+        /* An entry can change that belongs to one that was bound when it went. */
+        if ( nr && same )
+        {
+            set_state(&d, ENABLED | EIM, TABLE, 8);
+            check_rc(bind_index(&d, pirqs[0], 1), 0, "bind");
+            check_rc(xc_physdev_unmap_pirq(xch, d.id, pirqs[0]), 0,
+                     "unmap what is bound");
+            check_rc(inv_index(&d, 1, 0), 0, "invalidate its entry");
+            check_rc(inv_global(&d), 0, "invalidate all");
+            check_rc(bind_index(&d, pirqs[0], 2), EPERM, "bind it");
+            check(unbind_raw(&d, pirqs[0]), "unbind it: %s", strerror(errno));
+            check_rc(inv_global(&d), 0, "invalidate all");
+        }
+        assigned_kill(&d);
+    }
+
+    /* MSI: as many in a row as the device has. */
+    if ( dev.msi && assigned_make(&d, true) )
+    {
+        static const unsigned int bad[] = { 0, 33, 64, ~0U };
+
+        set_state(&d, ENABLED | EIM, TABLE, 8);
+        for ( unsigned int i = 0; i < ARRAY_SIZE(bad); i++ )
+            check_rc(map_msi(&d, bad[i], pirqs), EDOM, "map too many");
+        if ( dev.msi < 32 )
+            check_rc(map_msi(&d, 2 * dev.msi, pirqs), ENFILE,
+                     "map more than the device has");
+        check_rc(rc = map_msi(&d, dev.msi, pirqs), 0, "map MSI vectors");
+        nr = rc ? 0 : dev.msi;
+        for ( unsigned int i = 1; i < nr; i++ )
+            pirqs[i] = pirqs[0] + i;
+        check(nr, "%u are mapped, the first to pIRQ %d", nr, pirqs[0]);
+
+        if ( nr )
+        {
+            bind_refused(&d, pirqs[0]);
+            bind_kinds(&d, pirqs[nr - 1]);
+            bind_random(&d, pirqs, nr);
+            for ( unsigned int i = 0; i < nr; i++ )
+                if ( bind_index(&d, pirqs[i], i) )
+                    check(false, "bind pIRQ %d: %s", pirqs[i], strerror(errno));
+            for ( unsigned int i = 1; i < nr; i++ )
+                check_rc(xc_physdev_unmap_pirq(xch, d.id, pirqs[i]), EBUSY,
+                         "unmap a secondary vector");
+            for ( unsigned int i = 0; i < nr; i++ )
+                if ( unbind_raw(&d, pirqs[i]) )
+                    check(false, "unbind pIRQ %d: %s", pirqs[i],
+                          strerror(errno));
+            check_rc(xc_physdev_unmap_pirq(xch, d.id, pirqs[0]), 0,
+                     "unmap the first");
+            check_rc(bind_index(&d, pirqs[nr - 1], 0), EPERM,
+                     "bind one that is gone with it");
+            check_rc(map_msi(&d, dev.msi, again), 0, "map again");
+            check(again[0] == pirqs[0], "to pIRQ %d, expected %d", again[0],
+                  pirqs[0]);
+        }
+
+        if ( nr && unmap )
+        {
+            for ( unsigned int i = 0; i < nr; i++ )
+                if ( bind_index(&d, pirqs[i], i) )
+                    check(false, "bind pIRQ %d: %s", pirqs[i], strerror(errno));
+            check_rc(xc_physdev_unmap_pirq(xch, d.id, pirqs[0]), 0,
+                     "unmap all while they are bound");
+            check_rc(inv_global(&d), 0, "invalidate all");
+            check_rc(bind_index(&d, pirqs[nr - 1], 0), EPERM,
+                     "bind one of them");
+        }
+        assigned_kill(&d);
+    }
+
+    /* Destruction with bindings in place.  The first time pools grow. */
+    for ( unsigned int round = 0; round < 8; round++ )
+    {
+        if ( !assigned_make(&d, round & 1) )
+            break;
+        set_state(&d, ENABLED | EIM, TABLE, 8);
+        nr = dev.msix && !(dev.msi && round & 2) ? min(dev.msix, MAX_VECTORS)
+                                                 : dev.msi;
+        for ( unsigned int i = 0; i < nr; i++ )
+        {
+            if ( dev.msix && !(dev.msi && round & 2) )
+                rc = map_msix(&d, i, &pirqs[i]);
+            else if ( !i )
+                rc = map_msi(&d, nr, &pirqs[0]);
+            else
+                pirqs[i] = pirqs[0] + i;
+            if ( rc || (i % 3 == 2 ? bind_old(&d, pirqs[i], 0x40, 3)
+                                   : bind_index(&d, pirqs[i], i * 0x20)) )
+            {
+                check(false, "vector %u: %s", i, strerror(errno));
+                break;
+            }
+        }
+        /* Some on their way. */
+        for ( unsigned int i = 0; dev.regs && i < 8; i++ )
+            device_fire(&d);
+        assigned_kill(&d);
+
+        if ( round == 2 )
+        {
+            usleep(500000);
+            before = free_pages();
+        }
+    }
+    after = wait_free_pages(before);
+    check(after + 4 >= before, "5 domains left %"PRId64" pages behind",
+          before - after);
+
+    /* A pIRQ that is no MSI's.  The last GSI is nobody's here. */
+    if ( unmap && assigned_make(&d, true) )
+    {
+        pirqs[0] = -1;
+        check_rc(rc = xc_physdev_map_pirq(xch, d.id, 23, pirqs), 0, "map a GSI");
+        if ( !rc )
+        {
+            check_rc(bind_index(&d, pirqs[0], 0), EINVAL, "bind a GSI as MSI");
+            check_rc(bind_old(&d, pirqs[0], 0x40, 3), EINVAL,
+                     "bind a GSI as MSI of old");
+            check_rc(unbind_raw(&d, pirqs[0]), EINVAL, "unbind it");
+            check_rc(xc_domain_bind_pt_pci_irq(xch, d.id, pirqs[0], 0, 3, 0), 0,
+                     "bind it as a pin");
+            check_rc(bind_index(&d, pirqs[0], 0), EINVAL, "bind it as MSI");
+            check_rc(xc_domain_unbind_pt_irq(xch, d.id, pirqs[0],
+                                             PT_IRQ_TYPE_PCI, 0, 3, 0, 0), 0,
+                     "unbind the pin");
+            check_rc(xc_physdev_unmap_pirq(xch, d.id, pirqs[0]), 0, "unmap it");
+        }
+        assigned_kill(&d);
+    }
+
+    device_close();
+    create_flags = 0;
+}
+
+static int usage(FILE *f)
+{
+    fprintf(f,
+"Usage: test-viommu [SEED [OPERATIONS]]\n"
+"       test-viommu bindings[-all] SBDF [SEED [OPERATIONS]]\n"
+"\n"
+"Tests what Xen has of virtual IOMMUs, by domains that it makes for that.\n"
+"\n"
+"  bindings  the bindings of the MSIs of a physical device instead, such as\n"
+"            0000:00:10.0, which is assignable and assigned to nobody.  An NVMe\n"
+"            controller is made to interrupt\n"
+"  -all      also what a hypervisor without checks for it doesn't survive\n"
+"  SEED, OPERATIONS\n"
+"            what is random is the same for the same ones\n");
+
+    return f == stderr ? 2 : 0;
+}
+
 int main(int argc, char **argv)
 {
     xc_domaininfo_t list[1];
-    bool alone;
+    const char *device = NULL;
+    bool alone, unmap = false;
     uint64_t before, after;
+
+    if ( argc > 1 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) )
+        return usage(stdout);
+
+    if ( argc > 1 && !strncmp(argv[1], "bindings", 8) )
+    {
+        unmap = !strcmp(argv[1] + 8, "-all");
+        if ( argc < 3 || (argv[1][8] && !unmap) )
+            return usage(stderr);
+        device = argv[2];
+        argv += 2;
+        argc -= 2;
+        nr_ops = 2000;
+    }
+
+    if ( argc > 3 || (argc > 1 && !strchr("0123456789", argv[1][0])) )
+        return usage(stderr);
 
     seed = argc > 1 ? strtoull(argv[1], NULL, 0) : time(NULL) * 2654435761U;
     if ( !seed )
@@ -2939,17 +3834,22 @@ int main(int argc, char **argv)
 
     before = free_pages();
 
-    test_refused();
-    test_arguments();
-    test_reasons();
-    test_delivery();
-    test_invalidation();
-    test_places();
-    test_fault_ring();
-    test_ioapic();
-    test_lapic_records();
-    test_random();
-    test_destruction();
+    if ( device )
+        test_bindings(device, unmap);
+    else
+    {
+        test_refused();
+        test_arguments();
+        test_reasons();
+        test_delivery();
+        test_invalidation();
+        test_places();
+        test_fault_ring();
+        test_ioapic();
+        test_lapic_records();
+        test_random();
+        test_destruction();
+    }
 
     after = wait_free_pages(before);
     check(after + 32 >= before, "all in all: %"PRIu64" free pages before, %"
