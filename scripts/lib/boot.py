@@ -34,6 +34,9 @@ PHYSICAL = {
 PHYSICAL_SLOT = 0x10
 NVME_SIZE = 16 << 20
 
+# Where the bare-metal guest's disk has its command line, and how long that can be with the byte that ends it.
+DISK_CMDLINE, DISK_CMDLINE_SIZE = 512, 1024
+
 EPILOG = """\
 exit status:
   0  the guest ran and reported, and every check of its own passed
@@ -73,6 +76,9 @@ def parse(argv):
     g.add_argument("--kernel", default="small", metavar="small|debian|FILE",
                    help="small: built for this lab (default); debian: the packaged one; or a bzImage")
     g.add_argument("--initramfs", metavar="FILE", help="instead of the lab's, which makes the report")
+    g.add_argument("--from", dest="source", choices=("kernel", "disk"), default="kernel",
+                   help="kernel (default): the device model loads it; disk: the guest's BIOS does, from a disk whose boot sector"
+                   " loads the bare-metal guest, which has no kernel= then")
     g.add_argument("--cmdline", default="", metavar="TEXT", help="added to the kernel's command line")
     g.add_argument("--plain", action="store_true",
                    help="let the kernel itself bring up all CPUs (slow in emulation), instead of the guest's init")
@@ -114,6 +120,13 @@ def parse(argv):
         p.error("--memory %d: the guest needs 32 MiB at least" % a.memory)
     if a.timeout < 1:
         p.error("--timeout %d: at least 1 second" % a.timeout)
+    if a.source == "disk":
+        if a.guest != "bare":
+            p.error("--from disk: only the disk of --guest bare has a boot sector")
+        if a.cfg:
+            p.error("--from disk has no effect on --cfg: put /lab/boot.img into that file's disk=")
+        if len(disk_cmdline(a)) > DISK_CMDLINE_SIZE:
+            p.error("--cmdline: with --from disk there's room for %d bytes" % (DISK_CMDLINE_SIZE - len(b"disk \0")))
     if a.shell and a.json:
         p.error("--shell and --json exclude each other: a shell makes no report")
     if a.shell and not sys.stdin.isatty():
@@ -181,6 +194,11 @@ def quoted(option, text):
     raise Failed(USAGE, "set-up", "%s: xl.cfg can't hold both kinds of quotation marks in one string" % option)
 
 
+def disk_cmdline(a):
+    """As from a loader that names the kernel first."""
+    return ("disk " + a.cmdline).encode() + b"\0"
+
+
 def physical_bdfs(a):
     return ["00:%02x.0" % (PHYSICAL_SLOT + i) for i in range(len(a.passthrough))]
 
@@ -201,7 +219,9 @@ def physical_args(a, logs):
 
 
 def guest_cfg(a):
-    if a.guest == "bare":
+    if a.source == "disk":
+        kernel = ['disk=["format=raw,vdev=hda,access=rw,backendtype=qdisk,target=/lab/boot.img"]']
+    elif a.guest == "bare":
         kernel = ['kernel="/lab/kernel"', 'cmdline=%s' % quoted("--cmdline", a.cmdline)]
     else:
         # Timer calibration and plain bring-up cost minutes in emulation: the guest's init brings up the CPUs.
@@ -234,7 +254,12 @@ def lab_archive(a, made, work):
     def put(src, name):
         shutil.copyfile(src, lab + "/" + name)
 
-    if a.guest == "bare":
+    if a.source == "disk":
+        put(made["bare"] + "/disk.img", "boot.img")
+        with open(lab + "/boot.img", "r+b") as f:
+            f.seek(DISK_CMDLINE)
+            f.write(disk_cmdline(a))
+    elif a.guest == "bare":
         put(made["bare"] + "/bare.elf", "kernel")
     else:
         kernel = {"small": made.get("linux", "") + "/vmlinuz"}.get(a.kernel, a.kernel)

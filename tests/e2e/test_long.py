@@ -6,6 +6,7 @@ import unittest
 from lab import LabTest
 from test_passthrough import Queues
 from test_vcpu_set import Steps
+from test_viommu import Interrupts
 
 
 class Debian(LabTest):
@@ -45,6 +46,14 @@ class Small(LabTest):
         o = self.boot(*args)
         self.assertEqual((o.report["vcpus_present"], o.report["vcpus_online"]), (1024, 1024))
         self.record("small-1024", o, *args)
+
+
+class Churn(Interrupts):
+    """Interrupts of emulated devices that move about for minutes."""
+
+    def test_288(self):
+        self.irqs(288, "--config", "threads_per_core=4", "--timeout", "7200", cpus=[0, 100, 254, 255, 256, 270, 287],
+                  churn=300, record="small-288-churn")
 
 
 class Passthrough(Queues):

@@ -31,7 +31,8 @@ class Usage(LabTest):
         for args, word in ((("--vcpus", "0"), "--vcpus 0"), (("--vcpus", "x"), "--vcpus"),
                            (("--kernel", "/none/such"), "--kernel: no readable file /none/such"),
                            (("--guest", "windows"), "--guest"), (("--timeout", "0"), "--timeout"),
-                           (("--cfg", "/"), "--cfg"), (("--memory", "1"), "--memory 1"),
+                           (("--cfg", "/"), "--cfg"), (("--from", "disk"), "--from disk: only"),
+                           (("--guest", "bare", "--from", "disk", "--cmdline", "x" * 1024), "room for 1018 bytes"), (("--memory", "1"), "--memory 1"),
                            (("--shell",), "--shell needs a terminal")):
             o = self.command("boot", *args)
             self.assertEqual(o.status, 2, args)

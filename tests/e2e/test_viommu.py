@@ -7,7 +7,22 @@ import unittest
 from lab import TOP, LabTest
 
 
-class Bare(LabTest):
+class Quiet(LabTest):
+    """Whatever a guest or its device model does: the host's logs stay short."""
+
+    def quiet(self, o, console, device_model=0):
+        """Xen didn't complain, and there are at most that many lines in each log."""
+        log = self.log(o, "console.log")
+        self.assertNotRegex(log, r"\(XEN\).*(Assertion|BUG|WARN)")
+        lines = {"console.log": (len(log.splitlines()), console)}
+        if device_model:
+            lines["qemu-dm-guest.log"] = (len(self.log(o, "qemu-dm-guest.log").splitlines()), device_model)
+        print("lines: %s" % lines)
+        for name, (n, most) in lines.items():
+            self.assertLessEqual(n, most, "%s has %d lines" % (name, n))
+
+
+class Bare(Quiet):
     """The bare-metal guest drives the unit itself: every check passes, and none is skipped."""
 
     EDU = '"-device","edu,dma_mask=0xffffffff"'
@@ -21,6 +36,7 @@ class Bare(LabTest):
         self.assertEqual((r["vcpus_present"], r["vcpus_online"]), (vcpus, vcpus))
         self.assertEqual([c for c in r["checks"] if c["result"] != "pass"], [])
         self.assertLessEqual({"vtd-" + c for c in self.CHECKS}, {c["name"] for c in r["checks"]})
+        self.quiet(o, 600 + 30 * vcpus, 40)
         return r
 
     def test_4(self):
@@ -44,9 +60,18 @@ class Bare(LabTest):
     def test_without_dma_translation(self):
         self.bare(4, "--cmdline", "apic=x2apic", unit="intel-iommu,intremap=on,eim=on,dma-translation=off")
 
+    def test_from_disk(self):
+        """Without kernel=: the DMAR table comes to a guest that its BIOS boots."""
+        r = self.bare(4, "--from", "disk", "--cmdline", "apic=x2apic expect.vcpus=4")
+        with open(r["logs"] + "/guest.cfg", encoding="utf-8") as f:
+            self.assertNotIn("kernel=", f.read())
+        with open(r["logs"] + "/console.log", encoding="utf-8", errors="replace") as f:
+            self.assertIn("Booting from Hard Disk", f.read())
+        self.assertIn("expect", {c["name"] for c in r["checks"]})  # The command line came along.
 
-class Linux(LabTest):
-    """Linux takes the unit, and with it CPUs whose APIC ID is above 254."""
+
+class Interrupts(LabTest):
+    """A Linux guest that counts where its disks' interrupts arrive."""
 
     # A disk by the IO-APIC, one by MSI, one by MSI-X; each interrupt can be moved by the guest's user.
     DISKS = ("-drive if=none,id=a,format=raw,file=/lab/disk.a "
@@ -67,26 +92,58 @@ class Linux(LabTest):
         self.assertIn("Enabled IRQ remapping in %s mode" % remapping if remapping else "none", r["remapping"])
         return o
 
-    def irqs(self, vcpus, *args, cpus, requests=50, churn=0, then=""):
+    def irqs(self, vcpus, *args, cpus, requests=50, churn=0, then="", before="", record=None):
         """Interrupts of every kind on each of some CPUs, and none lost while they move about."""
         with open(TOP + "/tests/guest/linux/irqs.sh", encoding="utf-8") as f:
             script = f.read()
         run = self.temporary("#!/bin/sh\n%s\nexport DISKS='%s' CPUS='%s' REQUESTS=%d CHURN=%d\n%s" %
                              (then, " ".join(self.SLOTS), " ".join(map(str, cpus)), requests, churn, script))
-        o = self.linux(vcpus, "--dm-args", self.DISKS, "--before", self.temporary(self.MAKE_DISKS), "--run", run,
-                       "--cmdline", "xen_emul_unplug=never", *args)
+        args = ("--dm-args", self.DISKS, "--cmdline", "xen_emul_unplug=never", *args)
+        o = self.linux(vcpus, "--before", self.temporary(self.MAKE_DISKS + before), "--run", run, *args)
         log = self.log(o, "guest.log")
+        # Their DMA is translated, too.
+        self.assertIn("@dmar Intel(R) Virtualization Technology for Directed I/O", log)
+        self.assertEqual(re.findall(r"@dma (\S+) (DMA\S*)", log), [(d, "DMA-FQ") for d in self.SLOTS], log)
         seen = re.findall(r"@irq (\S+) (\S+) (\d+) (\d+) (\d+)", log)
         self.assertEqual([(d, int(c)) for d, _, c, _, _ in seen],
                          [(d, c) for d in self.SLOTS for c in cpus], log)
         self.assertEqual([k for k in dict.fromkeys(re.sub("-0000.*", "", k) for _, k, _, _, _ in seen)],
                          ["IR-IO-APIC", "IR-PCI-MSI", "IR-PCI-MSIX"], log)
         if churn:
-            self.assertEqual(re.findall(r"@churn (\S+) \d+ \d+ \d+ (\d+)", log), [(d, "0") for d in self.SLOTS], log)
+            moved = re.findall(r"@churn (\S+) (\d+) (\d+) (\d+) (\d+)", log)
+            self.assertEqual([(m[0], m[4]) for m in moved], [(d, "0") for d in self.SLOTS], log)
+            o.report["churn"] = [dict(zip(("reads", "interrupts", "moves"), map(int, m[1:4])), disk=m[0]) for m in moved]
+        if record:
+            self.record(record, o, "--vcpus", str(vcpus), "--viommu", *args, "--run", "tests/guest/linux/irqs.sh")
         return o
+
+
+class Linux(Interrupts):
+    """Linux takes the unit, and with it CPUs whose APIC ID is above 254."""
 
     def test_4(self):
         self.irqs(4, cpus=[0, 3])
+
+    RESTRICTED = "echo 'xen-qemuuser-range-base:x:131072:131072::/:/bin/false' >> /etc/passwd\n"
+    RIGHTS = r"""
+until [ -e /run/guest-init ]; do usleep 200000; done
+id=$(xl domid guest)
+pid=$(xenstore-read /local/domain/$id/image/device-model-pid)
+grep ^Uid: /proc/$pid/status
+echo "root: $(readlink /proc/$pid/root)"
+tr '\0' '\n' < /proc/$pid/cmdline | grep domid-restrict
+"""
+
+    def test_restricted(self):
+        """A device model that is an ordinary user in a chroot, and can operate on no other domain."""
+        o = self.irqs(4, "--config", "dm_restrict=1", "--during", self.temporary(self.RIGHTS), cpus=[0, 3],
+                      before=self.RESTRICTED)
+        said = self.log(o, "during.log")
+        self.assertRegex(said, r"(?m)^Uid:\s+131073\s+131073\s+131073\s+131073$")
+        self.assertRegex(said, r"(?m)^root: .*/qemu-root-1$")
+        self.assertIn("-xen-domid-restrict", said)
+        # What it shouldn't have been refused.
+        self.assertNotIn("interrupt remapping:", self.log(o, "qemu-dm-guest.log"))
 
     def test_288(self):
         """All online; every kind of interrupt reaches CPUs on both sides of ID 255, also while it moves about."""
@@ -111,8 +168,13 @@ class Linux(LabTest):
     def test_eim_off(self):
         self.linux(4, remapping="xapic", viommu=("--dm-args", "-device intel-iommu,intremap=on,eim=off"))
 
+    def test_eim_auto(self):
+        """What it is when nobody says so."""
+        o = self.linux(4, viommu=("--dm-args", "-device intel-iommu,intremap=on"))
+        self.assertIn("cluster x2apic", o.report["apic_routing"])
 
-class Operations(LabTest):
+
+class Operations(Quiet):
     """Xen's side alone, in dom0, with domains that have no device model."""
 
     def test_operations(self):
@@ -125,6 +187,7 @@ class Operations(LabTest):
         self.assertRegex(log, r"\d+ checks, 0 failed")
         self.assertIn("test-viommu: 0", log)
         self.assertIn("domains: 2", log)  # The headline, and dom0.
+        self.quiet(o, 7000)
 
 
 class Device(LabTest):
@@ -180,6 +243,53 @@ done
         self.assertEqual(*[re.search(state % who, log, re.M).group(1) for who in ("iommu", "xen")])
         self.assertRegex(log, r"(?m)^xen: hits=\d+ misses=[1-9]\d* ")
         self.assertRegex(log, r"(?m)^xen: faults 0x20=0 .*0x26=0 .*lost=0$")
+
+    # The second guest only reads each disk.
+    LOAD = r"""
+grep -q lab.second /proc/cmdline && second=1
+for d in sda sdb nvme0n1; do
+    n=0
+    until [ -b /dev/$d ] || [ $n -ge 60 ]; do sleep 0.5; n=$((n + 1)); done
+    read_it() { dd if=/dev/$d of=/dev/null bs=4096 count=50 iflag=direct 2> /dev/null; }
+    read_it || exit 1
+    echo "@read $d"
+    [ -n "$second" ] || while :; do read_it; done &
+done
+[ -z "$second" ] || exit 0
+echo "@guest loading"
+while :; do sleep 1; done
+"""
+    KILL = r"""
+until [ -e /run/guest-loading ]; do usleep 200000; done
+sleep 2
+pid=$(xenstore-read /local/domain/$(xl domid guest)/image/device-model-pid)
+xl viommu-info guest
+kill -9 $pid
+echo "kill: $?"
+sleep 2
+xl destroy guest
+echo "destroy: $?"
+"""
+    AGAIN = r"""
+echo "domains: $(xl list | wc -l)"
+sed 's/cmdline="/&lab.second /' /lab/guest.cfg > /run/second.cfg
+xl create -F /run/second.cfg
+echo "domains: $(xl list | wc -l)"
+"""
+
+    def test_device_model_dies(self):
+        """Under load: the guest can be destroyed, nothing of it is left, and the next one finds all as it should be."""
+        o = self.boot("--viommu", "--dm-args", Linux.DISKS, "--before", self.temporary(Linux.MAKE_DISKS),
+                      "--run", self.temporary("#!/bin/sh\n" + self.LOAD), "--cmdline", "xen_emul_unplug=never",
+                      "--during", self.temporary(self.KILL), "--after", self.temporary(self.AGAIN))
+        said, log = self.log(o, "during.log"), self.log(o, "guest.log")
+        self.assertGreater(int(re.search(r"(?m)^Requests, from the cache +(\d+)", said).group(1)), 100, said)
+        self.assertRegex(said, r"(?s)kill: 0\n.*Device Model already exited\ndestroy: 0\n")
+        self.assertEqual(re.findall("^domains: (.*)", self.log(o, "xl.log"), re.M), ["2", "2"])
+        self.assertEqual(re.findall("^@read (.*)", log, re.M), ["sda", "sdb", "nvme0n1"] * 2)
+        self.assertEqual((log.count("@report"), re.findall("^@run (.*)", log, re.M)), (2, ["0"]), log)
+        self.assertIn("Enabled IRQ remapping in x2apic mode", o.report["remapping"])
+        self.assertNotRegex(self.log(o, "console.log"), r"\(XEN\).*(Assertion|BUG|WARN)")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@
 #   REQUESTS  reads for each of them
 #   CHURN     seconds of moving about under load (0: none)
 #
-# Prints "@irq DISK KIND CPU counted-there counted-elsewhere", and for the churn
+# Prints "@dmar" and how Linux names the unit if that translates DMA, "@dma DISK TYPE" of the disk's IOMMU domain,
+# "@irq DISK KIND CPU counted-there counted-elsewhere", and for the churn
 # "@churn DISK reads interrupts moves counted-elsewhere": on a CPU that it was never sent to.
 
 DISKS=${DISKS:?} CPUS=${CPUS:?} REQUESTS=${REQUESTS:-50} CHURN=${CHURN:-0}
@@ -55,7 +56,9 @@ targets() {
 reads() { awk '{ print $1 }' "/sys/block/$(disk_of "$1")/stat"; }
 spread() { for i in $2; do echo "$1" > "/proc/irq/$i/smp_affinity_list" || return 1; done; }
 
+dmesg | sed -n 's/.*DMAR: \(Intel(R) Virtualization\)/@dmar \1/p'
 for disk in $DISKS; do
+    echo "@dma $disk $(cat "/sys/bus/pci/devices/0000:$disk/iommu_group/type" 2> /dev/null || echo none)"
     disk_of "$disk" > /dev/null || { fail "$disk has no disk"; continue; }
     irqs=$(irqs_of "$disk" | tr '\n' ' ')
     irqs=${irqs% }
