@@ -98,6 +98,31 @@ class Nvme(Queues):
         self.nvme(4, [0, 3], "--cmdline", "pci=nomsi")
 
 
+class Messages(Given):
+    """The bare-metal guest's check of MSI-X."""
+
+    def bare(self, vcpus, device, entries, *args):
+        o = self.boot("--guest", "bare", "--vcpus", str(vcpus), "--viommu", "--passthrough", device,
+                      "--cmdline", "apic=x2apic checks=smp,vtd-msix", "--after", self.temporary(self.AFTER), *args)
+        msix = [c for c in o.report["checks"] if c["name"] == "vtd-msix"]
+        self.assertEqual([c["result"] for c in msix], ["pass"], msix)
+        self.assertRegex(msix[0]["text"], "^%d entries " % entries)
+        self.nothing_left(o)
+        return msix[0]["text"]
+
+    def test_4(self):
+        """A network card."""
+        self.bare(4, "e1000e", 5)
+
+    def test_4_usb(self):
+        """A USB controller, which sends each message once, whether it was masked or not."""
+        self.bare(4, "xhci,msi=off,msix=on", 16)
+
+    def test_288(self):
+        """To CPUs on both sides of ID 255."""
+        self.assertRegex(self.bare(288, "e1000e", 5, "--config", "threads_per_core=4"), "last ID 287;")
+
+
 class Vectors(Given):
     """A USB controller, whose MSI capability has 16 vectors."""
 

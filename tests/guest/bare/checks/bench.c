@@ -201,7 +201,6 @@ static void run(void)
     struct series insn = {}, leave = {}, ipi = {}, ipi_trip = {}, ports = {}, mmio = {}, compat = {}, allowed = {}, hit = {},
                   miss = {}, reg = {}, inv_index = {}, inv_all = {}, pt_mmio = {}, pt_compat = {}, pt_allowed = {},
                   pt_hit = {}, pt_miss = {};
-    int card;
     unsigned int i;
 
     rounds = param_num("bench.rounds", 24);
@@ -243,10 +242,9 @@ static void run(void)
         add(&mmio, LEAST(edu_nothing(&edu[0])));
         msis(&compat, &emulated, compat_addr, V_BENCH, false);
     }
-    card = e1000e_init();
-    if ( card >= 0 )
+    if ( e1000e_init() )
     {
-        given.bdf = card;
+        given.bdf = e1000e.bdf;
         add(&pt_mmio, LEAST(e1000e_nothing()));
         msis(&pt_compat, &given, compat_addr, V_BENCH, false);
         if ( !vtd.missing && vtd_begin(0) )
