@@ -24,7 +24,7 @@ RUNS_KEPT = 20
 # Exit status, by how it ended.
 OK, USAGE, SETUP, REFUSED, GUEST, DOM0, TIMEOUT, CHECKS = 0, 2, 3, 4, 5, 6, 7, 8
 
-# Devices of the outer machine that a guest can be given, and the slot of the first.
+# Devices of the outer machine that a guest can be given, and the slot of the first one that isn't told its own.
 PHYSICAL = {
     "nvme": "-drive if=none,id=disk%(n)d,format=raw,file=%(logs)s/nvme%(n)d.img -device nvme,drive=disk%(n)d,serial=lab%(n)d,addr=0x%(slot)x",
     "e1000e": "-device e1000e,addr=0x%(slot)x",
@@ -32,6 +32,7 @@ PHYSICAL = {
     "xhci": "-device nec-usb-xhci,msi=on,msix=off,addr=0x%(slot)x",
 }
 PHYSICAL_SLOT = 0x10
+PHYSICAL_SLOTS = range(2, 0x1f)
 NVME_SIZE = 16 << 20
 
 # Where the bare-metal guest's disk has its command line, and how long that can be with the byte that ends it.
@@ -93,7 +94,8 @@ def parse(argv):
                    help="words for the guest's device model, such as '-device edu' (may be repeated)")
     g.add_argument("--passthrough", action="append", default=[], metavar="nvme|e1000e|xhci[,PROP=VALUE...]",
                    help="give the guest a device of the machine below it, which gets an IOMMU then; with properties"
-                   " that the outer QEMU is to give it, such as nvme,msix_qsize=1 (may be repeated)")
+                   " that the outer QEMU is to give it, such as nvme,msix_qsize=1; addr=0x14 is its slot there"
+                   " (may be repeated)")
     m = p.add_argument_group("the machine below it")
     m.add_argument("--stock", nargs="?", const="all", choices=("all", "xen", "qemu"), metavar="xen|qemu",
                    help="Xen, tools and device model without our files and patches, or only some: xen (with its tools), qemu")
@@ -134,6 +136,13 @@ def parse(argv):
     for device in a.passthrough:
         if device.split(",")[0] not in PHYSICAL:
             p.error("--passthrough %s: it can be %s" % (device, " or ".join(sorted(PHYSICAL))))
+    try:
+        slots = physical_slots(a)
+    except ValueError:
+        slots = [-1]
+    if not set(slots) <= set(PHYSICAL_SLOTS) or len(set(slots)) < len(slots):
+        p.error("--passthrough %s: addr= is a slot of its own, 0x%x to 0x%x" %
+                (" ".join(a.passthrough), PHYSICAL_SLOTS[0], PHYSICAL_SLOTS[-1]))
     files = [("--initramfs", a.initramfs), ("--run", a.run), ("--cfg", a.cfg), ("--before", a.before),
              ("--during", a.during), ("--after", a.after)]
     files += [("--file", f.split(":")[0]) for f in a.file]
@@ -199,8 +208,17 @@ def disk_cmdline(a):
     return ("disk " + a.cmdline).encode() + b"\0"
 
 
+def physical_slots(a):
+    """Where the outer machine's devices for the guest are."""
+    slots = []
+    for i, device in enumerate(a.passthrough):
+        told = [w[5:] for w in device.split(",") if w.startswith("addr=")]
+        slots.append(int(told[-1], 0) if told else PHYSICAL_SLOT + i)
+    return slots
+
+
 def physical_bdfs(a):
-    return ["00:%02x.0" % (PHYSICAL_SLOT + i) for i in range(len(a.passthrough))]
+    return ["00:%02x.0" % slot for slot in physical_slots(a)]
 
 
 def physical_args(a, logs):
@@ -208,13 +226,13 @@ def physical_args(a, logs):
     if not a.passthrough:
         return []
     args = ["-device", "intel-iommu,intremap=on"]
-    for n, device in enumerate(a.passthrough):
-        kind, comma, properties = device.partition(",")
+    for n, (device, slot) in enumerate(zip(a.passthrough, physical_slots(a))):
+        kind, *properties = device.split(",")
         if kind == "nvme":
             with open("%s/nvme%d.img" % (logs, n), "wb") as f:
                 f.truncate(NVME_SIZE)
-        args += shlex.split(PHYSICAL[kind] % {"n": n, "logs": shlex.quote(logs), "slot": PHYSICAL_SLOT + n})
-        args[-1] += comma + properties
+        args += shlex.split(PHYSICAL[kind] % {"n": n, "logs": shlex.quote(logs), "slot": slot})
+        args[-1] = ",".join(args[-1:] + [w for w in properties if not w.startswith("addr=")])
     return args
 
 

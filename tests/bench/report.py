@@ -15,10 +15,12 @@ GUEST = {
     "exit": "CPUID, an exit to Xen and back", "ipi": "IPI, into the IRR of a CPU that doesn't run",
     "ipi_trip": "IPI to a sleeping CPU, and one back", "port": "port access by QEMU",
     "mmio": "MMIO write by QEMU, edu, without effect", "msi_compat": "the same that sends an MSI, compatibility format",
+    "msi_allowed": "the same, remapping on and that format allowed",
     "msi_hit": "remapped, entry cached", "msi_miss": "remapped, entry not cached",
     "reg": "register of the VT-d unit", "inv_index": "invalidation by index, with wait",
     "inv_all": "global invalidation, with wait",
     "pt_mmio": "MMIO write to a passed through e1000e", "pt_compat": "the same that sends an MSI, compatibility format",
+    "pt_allowed": "the same, remapping on and that format allowed",
     "pt_hit": "remapped, entry cached", "pt_miss": "remapped, entry not cached",
 }
 GROWTH_OF = ("exit", "ipi", "port", "msi_compat", "msi_hit", "pt_compat", "pt_hit")

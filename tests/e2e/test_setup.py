@@ -32,7 +32,11 @@ class Usage(LabTest):
                            (("--kernel", "/none/such"), "--kernel: no readable file /none/such"),
                            (("--guest", "windows"), "--guest"), (("--timeout", "0"), "--timeout"),
                            (("--cfg", "/"), "--cfg"), (("--from", "disk"), "--from disk: only"),
-                           (("--guest", "bare", "--from", "disk", "--cmdline", "x" * 1024), "room for 1018 bytes"), (("--memory", "1"), "--memory 1"),
+                           (("--guest", "bare", "--from", "disk", "--cmdline", "x" * 1024), "room for 1018 bytes"),
+                           (("--memory", "1"), "--memory 1"),
+                           (("--passthrough", "nvme,addr=x"), "nvme,addr=x"),
+                           (("--passthrough", "nvme,addr=0x1f"), "nvme,addr=0x1f"),
+                           (("--passthrough", "nvme", "--passthrough", "nvme,addr=16"), "nvme,addr=16"),
                            (("--shell",), "--shell needs a terminal")):
             o = self.command("boot", *args)
             self.assertEqual(o.status, 2, args)

@@ -370,6 +370,25 @@ unsigned int pci_cap(unsigned int bdf, unsigned int kind);
 /* Address of a memory BAR below 4 GiB, or 0. */
 uint32_t pci_mem_bar(unsigned int bdf, unsigned int bar);
 
+/* ---- a device's table of messages (msix.c) ---- */
+struct msix {
+    unsigned int bdf, cap, entries;
+    volatile uint32_t *table;
+    volatile const uint32_t *pending;
+};
+/* Switches MSI-X on with all entries masked.  False if the device has none. */
+bool msix_init(struct msix *m, unsigned int bdf);
+void msix_off(const struct msix *m);
+void msix_mask(const struct msix *m, unsigned int n, bool masked);
+/* The function's mask, which leaves those of the entries as they are. */
+void msix_mask_all(const struct msix *m, bool masked);
+/* Address and data; what they are good for while the entry isn't masked is left open by PCI. */
+void msix_message(const struct msix *m, unsigned int n, uint64_t addr, uint32_t data);
+/* The same, masked meanwhile. */
+void msix_set(const struct msix *m, unsigned int n, uint64_t addr, uint32_t data);
+/* The device has something to say that is masked; any CPU. */
+bool msix_pending(const struct msix *m, unsigned int n);
+
 /* ---- results (result.c) ---- */
 enum status { PASS, SKIP, ERROR, FAIL };        /* the worst one counts */
 

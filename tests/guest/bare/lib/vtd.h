@@ -143,21 +143,36 @@ bool edu_dma(struct edu *e, uint64_t addr, uint32_t data);
 /* True if DMA doesn't work, or only to the first 256 MiB (its default): then messages would go to RAM. */
 bool edu_dma_short(struct edu *e);
 
-/* ---- a network card that the guest was given (e1000e.c): sends a message by MSI-X when told to ---- */
-/* Its BDF, or -1. */
-int e1000e_init(void);
+/* ---- a network card that the guest was given (e1000e.c): sends messages by MSI-X when told to ---- */
+#define E1000E_ENTRIES  5U
+struct e1000e {
+    unsigned int bdf;                   /* its source id, too */
+    struct msix msix;
+};
+extern struct e1000e e1000e;
+/* False if there is none. */
+bool e1000e_init(void);
+/* By the first entry of the table, which is set by that. */
 void e1000e_msi(uint64_t addr, uint32_t data);
 void e1000e_msi_again(void);
-/* Waits until the next message isn't held back: the card leaves 128 us between two, and QEMU's sends one more after them. */
+/* By any entry, as it is; any CPU. */
+void e1000e_interrupt(unsigned int n);
+/*
+ * Waits until the next message isn't held back: the card leaves 128 us between two of an entry, and QEMU's
+ * sends one more after them.
+ */
 void e1000e_settle(void);
+/* Resets the card, which then holds nothing back; any CPU.  What is pending by the table stays so. */
+void e1000e_quiet(void);
 /* A write to a register that has no effect. */
 void e1000e_nothing(void);
 
-/* ---- a USB controller that the guest was given (xhci.c): sends messages by MSI when told to ---- */
+/* ---- a USB controller that the guest was given (xhci.c): sends messages by MSI or MSI-X when told to ---- */
 struct xhci {
     unsigned int bdf;                   /* its source id, too */
-    unsigned int msi;                   /* capability's offset */
+    unsigned int msi;                   /* capability's offset, or 0 */
     unsigned int max_order;             /* vectors that it can have, as a power of 2 */
+    struct msix msix;                   /* without MSI */
 };
 extern struct xhci xhci;
 /* False if there is none. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * An xHCI controller of NEC's, as QEMU has it, of which only the interrupters are used (xHCI 4.17):
- * each is a vector of its MSI capability.  The controller isn't run and has no events; acknowledging
+ * each is a vector of its MSI capability, or an entry of its MSI-X table.  The controller isn't run and has no events; acknowledging
  * some that aren't there (a dequeue pointer which differs from its own) has it interrupt again.
  */
 #include "vtd.h"
@@ -52,12 +52,15 @@ bool xhci_init(void)
     regs = (void *)(uintptr_t)pci_mem_bar(xhci.bdf, 0);
     segment = mem_alloc(16, 64);
     ring = (uintptr_t)mem_alloc(RING_TRBS * TRB_SIZE, 64);
-    if ( !regs || !xhci.msi || !segment || !ring )
+    if ( !regs || !segment || !ring )
         return false;
-    control = pci_read(xhci.bdf, xhci.msi);
-    if ( !(control & MSI_64) )
-        return false;
-    xhci.max_order = MSI_MMC(control);
+    if ( xhci.msi )
+    {
+        control = pci_read(xhci.bdf, xhci.msi);
+        if ( !(control & MSI_64) )
+            return false;
+        xhci.max_order = MSI_MMC(control);
+    }
     /* Memory and bus mastering, which MSIs need too. */
     pci_write(xhci.bdf, 0x04, (pci_read(xhci.bdf, 0x04) & 0xffff) | 6);
 
@@ -69,12 +72,13 @@ bool xhci_init(void)
     runtime = regs + *(volatile uint32_t *)(regs + RTSOFF);
     segment[0] = ring;
     segment[1] = RING_TRBS;
-    for ( i = 0; i < 1U << xhci.max_order; i++ )
+    if ( !xhci.msi && !msix_init(&xhci.msix, xhci.bdf) )
+        return false;
+    for ( i = 0; i < (xhci.msi ? 1U << xhci.max_order : xhci.msix.entries); i++ )
     {
         *interrupter(i, ERSTSZ) = 1;
         *interrupter(i, ERSTBA) = (uintptr_t)segment;
         *interrupter(i, ERSTBA + 4) = (uintptr_t)segment >> 32;
-        *interrupter(i, IMAN) = IMAN_IE;
         *interrupter(i, ERDP + 4) = ring >> 32;
     }
     *usbcmd = USBCMD_INTE;
@@ -102,5 +106,7 @@ void xhci_msi_off(void)
 
 void xhci_interrupt(unsigned int n)
 {
+    /* By this QEMU's has an entry of MSI-X in use, if that is on by now. */
+    *interrupter(n, IMAN) = IMAN_IE;
     *interrupter(n, ERDP) = (uint32_t)(ring + TRB_SIZE) | ERDP_EHB;
 }
