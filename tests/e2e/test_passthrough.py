@@ -158,7 +158,7 @@ class Beside(Queues):
 class Bindings(Given):
     """Each way to bind a physical interrupt, good and bad, by a program in dom0 and domains without a device model."""
 
-    def bindings(self, device, what="bindings"):
+    def bindings(self, device, what="bindings-all"):
         before = self.temporary("/usr/lib/xen/bin/test-viommu %s 0000:00:10.0\necho \"test-viommu: $?\"\n"
                                 "xl list\necho \"domains: $(xl list | wc -l)\"\n" % what)
         o = self.boot("--guest", "bare", "--vcpus", "1", "--passthrough", device, "--config", "pci=[]",

@@ -106,7 +106,8 @@ if [ "$CHURN" -gt 0 ]; then
         read -r r i elsewhere < "/tmp/before.$disk"
         r=$(($(reads "$disk") - r))
         after=$(counts "$(cat "/tmp/irqs.$disk")" "$(cat "/tmp/cpus.$disk")")
-        i=$((${after% *} - i)) elsewhere=$((${after#* } - elsewhere))
+        elsewhere=$((${after#* } - elsewhere))
+        i=$((${after% *} - i + elsewhere))
         echo "@churn $disk $r $i $moves $elsewhere"
         [ "$elsewhere" -eq 0 ] || fail "$disk: $elsewhere interrupts came to other CPUs than $(cat "/tmp/cpus.$disk")"
         # Linux counts an interrupt once that comes again on the new CPU while the old one still handles it
