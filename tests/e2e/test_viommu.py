@@ -92,14 +92,14 @@ class Interrupts(LabTest):
         self.assertIn("Enabled IRQ remapping in %s mode" % remapping if remapping else "none", r["remapping"])
         return o
 
-    def irqs(self, vcpus, *args, cpus, requests=50, churn=0, then="", before="", record=None):
+    def irqs(self, vcpus, *args, cpus, requests=50, churn=0, then="", record=None):
         """Interrupts of every kind on each of some CPUs, and none lost while they move about."""
         with open(TOP + "/tests/guest/linux/irqs.sh", encoding="utf-8") as f:
             script = f.read()
         run = self.temporary("#!/bin/sh\n%s\nexport DISKS='%s' CPUS='%s' REQUESTS=%d CHURN=%d\n%s" %
                              (then, " ".join(self.SLOTS), " ".join(map(str, cpus)), requests, churn, script))
         args = ("--dm-args", self.DISKS, "--cmdline", "xen_emul_unplug=never", *args)
-        o = self.linux(vcpus, "--before", self.temporary(self.MAKE_DISKS + before), "--run", run, *args)
+        o = self.linux(vcpus, "--before", self.temporary(self.MAKE_DISKS), "--run", run, *args)
         log = self.log(o, "guest.log")
         # Their DMA is translated, too.
         self.assertIn("@dmar Intel(R) Virtualization Technology for Directed I/O", log)
@@ -123,27 +123,6 @@ class Linux(Interrupts):
 
     def test_4(self):
         self.irqs(4, cpus=[0, 3])
-
-    RESTRICTED = "echo 'xen-qemuuser-range-base:x:131072:131072::/:/bin/false' >> /etc/passwd\n"
-    RIGHTS = r"""
-until [ -e /run/guest-init ]; do usleep 200000; done
-id=$(xl domid guest)
-pid=$(xenstore-read /local/domain/$id/image/device-model-pid)
-grep ^Uid: /proc/$pid/status
-echo "root: $(readlink /proc/$pid/root)"
-tr '\0' '\n' < /proc/$pid/cmdline | grep domid-restrict
-"""
-
-    def test_restricted(self):
-        """A device model that is an ordinary user in a chroot, and can operate on no other domain."""
-        o = self.irqs(4, "--config", "dm_restrict=1", "--during", self.temporary(self.RIGHTS), cpus=[0, 3],
-                      before=self.RESTRICTED)
-        said = self.log(o, "during.log")
-        self.assertRegex(said, r"(?m)^Uid:\s+131073\s+131073\s+131073\s+131073$")
-        self.assertRegex(said, r"(?m)^root: .*/qemu-root-1$")
-        self.assertIn("-xen-domid-restrict", said)
-        # What it shouldn't have been refused.
-        self.assertNotIn("interrupt remapping:", self.log(o, "qemu-dm-guest.log"))
 
     def test_288(self):
         """All online; every kind of interrupt reaches CPUs on both sides of ID 255, also while it moves about."""
