@@ -5,30 +5,30 @@
  * A map is a snapshot of all vCPUs' APIC IDs, modes, and x2APIC LDRs.  It is
  * filled anew whenever one of them changes:
  *
- *  - bring-up: the domain is created, arch_domain_creation_finished().  There is
- *    none before that, nor for a domain that lacks some of its vCPUs;
- *  - mode:     IA32_APIC_BASE is written, guest_wrmsr_apic_base().  This is also
- *    what sets an x2APIC's ID and LDR;
+ *  - bring-up: the domain is created, arch_domain_creation_finished().  There
+ *    is none before that, nor for a domain that lacks some of its vCPUs;
+ *  - mode:     IA32_APIC_BASE is written, guest_wrmsr_apic_base().  This is
+ *    also what sets an x2APIC's ID and LDR;
  *  - ID:       it is written in xAPIC mode, vlapic_reg_write();
  *  - reset:    S3, hvm_s3_suspend();
  *  - restore:  LAPIC records are loaded, hvm_load().
  *
  * An INIT leaves all of them as they are.  Writes to LDR and DFR don't matter:
- * they are possible in xAPIC mode only, and then logical destinations aren't in
- * the map.  A policy with other IDs comes before bring-up.
+ * they are possible in xAPIC mode only, and then logical destinations aren't
+ * in the map.  A policy with other IDs comes before bring-up.
  *
  * Locking: a writer first changes what is to be in the map, then calls
  * vlapic_map_update(), which returns when the map has the change.  Interrupts
  * which others send in between may go by the old state, as if they had come
- * before it.  lock is a leaf lock, which serialises writers.  Readers take none:
- * seq tells them whether the map changed under their hands, and then they do
- * without.  An RCU protected map, replaced at each change, would need memory
- * then, and a guest which goes on changing IDs could have any number of old ones
- * wait for being freed.
+ * before it.  lock is a leaf lock, which serialises writers.  Readers take
+ * none: seq tells them whether the map changed under their hands, and then
+ * they do without.  An RCU protected map, replaced at each change, would need
+ * memory then, and a guest which goes on changing IDs could have any number of
+ * old ones wait for being freed.
  *
- * Memory: APIC_MAP_SIZE(1 + highest APIC ID) bytes for each domain, that is 1 kB
- * and, by X86_TOPO_MAX_APIC_ID, 16 kB at most.  If there is none, each vCPU is
- * asked, as ever.
+ * Memory: APIC_MAP_SIZE(1 + highest APIC ID) bytes for each domain, that is 1
+ * kB and, by X86_TOPO_MAX_APIC_ID, 16 kB at most.  If there is none, each vCPU
+ * is asked, as ever.
  */
 
 #include <xen/lib/x86/topology.h>

@@ -3,20 +3,23 @@
  * viommu.c: interrupt remapping of HVM domains.
  *
  * Somebody else has the registers of the IOMMU that the guest sees: the device
- * model, by the XEN_DMOP_viommu_* operations.  Here is what the registers lead to:
- * the guest's interrupt remapping table, a cache of its entries, and the function
- * by which the virtual IO-APIC and MSIs have their interrupts remapped.
+ * model, by the XEN_DMOP_viommu_* operations.  Here is what the registers lead
+ * to: the guest's interrupt remapping table, a cache of its entries, and the
+ * function by which the virtual IO-APIC and MSIs have their interrupts
+ * remapped.
  *
  * The table's pages are looked up in the P2M when the table is set, and again
- * when entries in them are invalidated, but not on a miss.  That one can come with
- * irq_lock held, which is taken while emulating MMIO with the P2M lock held.  Pages
- * which the guest gives away keep being read until then, at no harm but its own.
+ * when entries in them are invalidated, but not on a miss.  That one can come
+ * with irq_lock held, which is taken while emulating MMIO with the P2M lock
+ * held.  Pages which the guest gives away keep being read until then, at no
+ * harm but its own.
  *
- * Lock order: op_lock, cache.lock; op_lock, P2M, pcidevs and event locks; event_lock
- * or irq_lock, cache.lock, fault_lock.
+ * Lock order: op_lock, cache.lock; op_lock, P2M, pcidevs and event locks;
+ * event_lock or irq_lock, cache.lock, fault_lock.
  *
- * Memory, in addition to what viommu-cache.h says: struct viommu, less than 8 kB.
- * It stays until the domain is destroyed, also when there is no unit any more.
+ * Memory, in addition to what viommu-cache.h says: struct viommu, less than 8
+ * kB.  It stays until the domain is destroyed, also when there is no unit any
+ * more.
  */
 
 #include <xen/dm.h>
@@ -114,8 +117,8 @@ static unsigned int read_irte(const struct viommu *viommu, unsigned int index,
 }
 
 /*
- * Read an entry that isn't in the cache, for @ctrl.  False if that isn't the state
- * any more: then the table may be another one, too.
+ * Read an entry that isn't in the cache, for @ctrl.  False if that isn't the
+ * state any more: then the table may be another one, too.
  */
 static bool miss(struct viommu *viommu, unsigned int index, unsigned int ctrl,
                  struct viommu_irte *irte, unsigned int *reason)
@@ -378,9 +381,9 @@ static void get_pages(struct viommu *viommu, uint64_t gpa, unsigned int first,
 }
 
 /*
- * Change to @ctrl and to @nr pages of pages[], from @first on; drop entries, as
- * viommu_cache_drop() does; and see to it that nobody uses the old ones any more.
- * pages[] is all NULL afterwards.  follow() is to come next.
+ * Change to @ctrl and to @nr pages of pages[], from @first on; drop entries,
+ * as viommu_cache_drop() does; and see to it that nobody uses the old ones any
+ * more.  pages[] is all NULL afterwards.  follow() is to come next.
  */
 static void change(struct viommu *viommu, unsigned int ctrl,
                    unsigned int index, unsigned int mask,
@@ -418,9 +421,9 @@ static void change(struct viommu *viommu, unsigned int ctrl,
 }
 
 /*
- * Have the passed through devices' interrupts follow a change.  It may be long: with
- * @opaque, of the operation, it stops half way with -ERESTART, and goes on there when
- * the operation comes again.
+ * Have the passed through devices' interrupts follow a change.  It may be
+ * long: with @opaque, of the operation, it stops half way with -ERESTART, and
+ * goes on there when the operation comes again.
  */
 static int follow(struct viommu *viommu, unsigned int index, unsigned int mask,
                   uint32_t *opaque)
@@ -586,8 +589,9 @@ static int set_state(struct viommu *viommu,
     if ( op->opaque )
         goto follow;
 
-    if ( op->pad || op->flags & ~(XEN_DMOP_VIOMMU_ENABLED | XEN_DMOP_VIOMMU_EIM |
-                       XEN_DMOP_VIOMMU_CFI) )
+    if ( op->pad ||
+         (op->flags & ~(XEN_DMOP_VIOMMU_ENABLED | XEN_DMOP_VIOMMU_EIM |
+                        XEN_DMOP_VIOMMU_CFI)) )
         return -EINVAL;
 
     if ( op->flags & XEN_DMOP_VIOMMU_ENABLED )

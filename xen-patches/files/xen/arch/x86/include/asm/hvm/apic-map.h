@@ -53,8 +53,8 @@ void apic_map_add(struct apic_map *map, const struct apic_map_vcpu *v);
 
 /*
  * Find the vCPUs that @dest addresses without a shorthand: by physical mode
- * (Intel SDM vol. 3, 11.6.2.1, all 32 bits of x2APIC mode), or by @logical mode
- * (11.12.10.2).
+ * (Intel SDM vol. 3, 11.6.2.1, all 32 bits of x2APIC mode), or by @logical
+ * mode (11.12.10.2).
  *
  * Returns how many there are, with their ids stored to @vcpus, by increasing
  * APIC ID; or -1 if the map doesn't know, and the caller has to ask each vCPU.

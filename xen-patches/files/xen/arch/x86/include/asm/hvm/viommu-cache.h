@@ -4,19 +4,21 @@
  * viommu_irte_pack() made of it.
  *
  * Readers.  Whoever remaps an interrupt does so, and delivers it, between
- * viommu_cache_enter() and viommu_cache_exit(), a section.  A hit in there is two
- * loads: no lock, nothing written that another CPU writes too.  In a section only
- * leaf locks may be taken, and none that is held around viommu_cache_sync().
- * Sections don't nest, and nothing in them may run softirqs.
+ * viommu_cache_enter() and viommu_cache_exit(), a section.  A hit in there is
+ * two loads: no lock, nothing written that another CPU writes too.  In a
+ * section only leaf locks may be taken, and none that is held around
+ * viommu_cache_sync().  Sections don't nest, and nothing in them may run
+ * softirqs.
  *
  * Writers.  lock is held around reading the guest's table and storing what was
- * read, on a miss, and around dropping entries.  So an entry that is stored after
- * it was dropped was also read after that.  viommu_cache_sync(), without the lock,
- * then waits for the sections that may have seen what was dropped.
+ * read, on a miss, and around dropping entries.  So an entry that is stored
+ * after it was dropped was also read after that.  viommu_cache_sync(), without
+ * the lock, then waits for the sections that may have seen what was dropped.
  *
- * Memory.  A leaf of 4 kB for 512 entries is allocated when the first of them is
- * asked for: 512 kB for a full table.  A struct viommu_cache_cpu (128 bytes) for
- * each CPU of the host comes on top.  Leaves stay until viommu_cache_free().
+ * Memory.  A leaf of 4 kB for 512 entries is allocated when the first of them
+ * is asked for: 512 kB for a full table.  A struct viommu_cache_cpu (128
+ * bytes) for each CPU of the host comes on top.  Leaves stay until
+ * viommu_cache_free().
  */
 #ifndef __ASM_X86_HVM_VIOMMU_CACHE_H__
 #define __ASM_X86_HVM_VIOMMU_CACHE_H__
@@ -52,8 +54,8 @@ struct viommu_cache {
 int viommu_cache_init(struct viommu_cache *c, unsigned int nr_cpus);
 
 /*
- * Free the leaves; with @cpus all else too.  The caller made sure that there are
- * no readers (that may use entries, or any at all).
+ * Free the leaves; with @cpus all else too.  The caller made sure that there
+ * are no readers (that may use entries, or any at all).
  */
 void viommu_cache_free(struct viommu_cache *c, bool cpus);
 
@@ -62,8 +64,8 @@ void viommu_cache_enter(struct viommu_cache *c, unsigned int cpu);
 void viommu_cache_exit(struct viommu_cache *c, unsigned int cpu);
 
 /*
- * In a section: the packed entry @index, less than (1 << VIOMMU_MAX_ORDER), or 0
- * if it isn't cached.
+ * In a section: the packed entry @index, less than (1 << VIOMMU_MAX_ORDER), or
+ * 0 if it isn't cached.
  */
 uint64_t viommu_cache_lookup(const struct viommu_cache *c, unsigned int index);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupt requests and interrupt remapping table entries (IRTEs), as the VT-d
- * specification, rev. 3.0, has them in 5.1.2 and 9.10.  Nothing here needs a
- * domain, takes a lock or allocates.
+ * Interrupt requests and interrupt remapping table entries (IRTEs), as the
+ * VT-d specification, rev. 3.0, has them in 5.1.2 and 9.10.  Nothing here
+ * needs a domain, takes a lock or allocates.
  */
 #ifndef __ASM_X86_HVM_VIOMMU_IRTE_H__
 #define __ASM_X86_HVM_VIOMMU_IRTE_H__
@@ -85,16 +85,16 @@ static inline void viommu_compat_irq(uint32_t addr, uint32_t addr_hi,
 }
 
 /*
- * Find the index that an MSI in remappable format names (5.1.2.2, 5.1.3).  It can
- * have 17 bits.  Returns 0, or VIOMMU_FAULT_REQ_RSVD.
+ * Find the index that an MSI in remappable format names (5.1.2.2, 5.1.3).  It
+ * can have 17 bits.  Returns 0, or VIOMMU_FAULT_REQ_RSVD.
  */
 unsigned int viommu_request_index(uint64_t addr, uint32_t data,
                                   unsigned int *index);
 
 /*
- * Decode an entry: bits 63:0 in @lo, 127:64 in @hi; with @eim destinations have
- * 32 bits (IRTA_REG.EIME).  Returns 0, with *@irte filled in, or the fault reason,
- * with ->fpd valid.
+ * Decode an entry: bits 63:0 in @lo, 127:64 in @hi; with @eim destinations
+ * have 32 bits (IRTA_REG.EIME).  Returns 0, with *@irte filled in, or the
+ * fault reason, with ->fpd valid.
  *
  * Entries of posted interrupts count as having a reserved bit set, as the unit
  * doesn't announce them.  A redirection hint turns fixed into lowest priority
@@ -107,9 +107,9 @@ unsigned int viommu_irte_decode(uint64_t lo, uint64_t hi, bool eim,
 bool viommu_irte_verify(const struct viommu_irte *irte, uint16_t sid);
 
 /*
- * An entry in one word, which is read and written atomically.  0 is none.  What
- * makes no difference to anybody isn't kept, and 0 is returned for a fixed
- * interrupt whose vector is an illegal one.
+ * An entry in one word, which is read and written atomically.  0 is none.
+ * What makes no difference to anybody isn't kept, and 0 is returned for a
+ * fixed interrupt whose vector is an illegal one.
  */
 uint64_t viommu_irte_pack(const struct viommu_irte *irte);
 void viommu_irte_unpack(uint64_t packed, struct viommu_irte *irte);

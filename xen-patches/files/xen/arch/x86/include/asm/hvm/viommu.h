@@ -25,8 +25,8 @@ struct dmop_args;
 struct viommu {
     struct domain *domain;
     /*
-     * Of who remaps: VIOMMU_CTRL_* and the order, or 0 if remapping is off.  Read
-     * once for a request.  Written with op_lock and cache.lock held.
+     * Of who remaps: VIOMMU_CTRL_* and the order, or 0 if remapping is off.
+     * Read once for a request.  Written with op_lock and cache.lock held.
      */
     unsigned int ctrl;
 #define VIOMMU_CTRL_ENABLED (1U << 8)
@@ -73,20 +73,20 @@ void viommu_enter(const struct domain *d);
 void viommu_exit(const struct domain *d);
 
 /*
- * Remap an interrupt request: an MSI in either format, with the source id of who
- * sent it.
+ * Remap an interrupt request: an MSI in either format, with the source id of
+ * who sent it.
  *
- * Returns true with what is to be delivered in *@irq.  On a fault returns false,
- * after recording it unless @quiet, which is for those who just want to know where
- * an interrupt would go.
+ * Returns true with what is to be delivered in *@irq.  On a fault returns
+ * false, after recording it unless @quiet, which is for those who just want to
+ * know where an interrupt would go.
  */
 bool viommu_remap(const struct domain *d, uint64_t addr, uint32_t data,
                   uint16_t sid, bool quiet, struct viommu_irq *irq);
 
 /*
- * viommu_remap() of a request that comes again and again.  While the cache has the
- * entry of @memo, for the same request, *@irq is left as the last call made it.
- * The caller serialises the calls.
+ * viommu_remap() of a request that comes again and again.  While the cache has
+ * the entry of @memo, for the same request, *@irq is left as the last call
+ * made it. The caller serialises the calls.
  */
 bool viommu_remap_again(const struct domain *d, uint64_t addr, uint32_t data,
                         uint16_t sid, struct viommu_memo *memo,
@@ -97,9 +97,9 @@ bool viommu_remap_rte(const struct domain *d, uint64_t rte, bool quiet,
                       struct viommu_irq *irq);
 
 /*
- * Deliver @irq to the vCPUs that it addresses.  SMI, INIT and ExtINT don't exist
- * as messages here, and are dropped.  Returns whether some APIC has it pending
- * now, and so an EOI will come.
+ * Deliver @irq to the vCPUs that it addresses.  SMI, INIT and ExtINT don't
+ * exist as messages here, and are dropped.  Returns whether some APIC has it
+ * pending now, and so an EOI will come.
  */
 bool viommu_deliver(struct domain *d, const struct viommu_irq *irq);
 
