@@ -3,6 +3,7 @@
  * Topology of guests (xen/lib/x86/topology.c): whatever cores and threads are asked
  * for, and whatever leaf 0xb holds, either it is refused or all vCPUs have
  * different IDs, and a guest that takes them apart by CPUID finds what was asked for.
+ * Whatever AMD's legacy leaves hold, leaf 0x8000001d has caches of that size.
  */
 #include <errno.h>
 
@@ -129,6 +130,91 @@ static void check_leaves(const struct cpu_policy *p,
     }
 }
 
+/* Leaf 0x8000001d in topology @t, of any caches: by the APM's tables. */
+static void check_caches(struct fuzz_in *in, const struct x86_topology *t)
+{
+    static const unsigned int l2_l3[] = {
+        0, 1, 2, 3, 4, 6, 8, 0, 16, 16, 32, 48, 64, 96, 128, 0
+    };
+    unsigned int how = fuzz_take(in, 1), i, nr = 0, beyond;
+    struct cpu_policy p;
+    uint32_t reg[4], a, b, c, d;
+
+    memset(&p, how & 1 ? 0xff : 0, sizeof(p));
+    for ( i = 0; i < 4; i++ )
+    {
+        reg[i] = fuzz_take(in, 4);
+        if ( how & (2U << i) ) /* Lines as they are. */
+            reg[i] = (reg[i] & (i < 2 ? 0xffff0000 : 0xfffff000)) | 0x140;
+    }
+    if ( how >= 0xe0 ) /* Lines of a byte, direct mapped. */
+        reg[3] = (reg[3] & 0xfffc0000) | 0x1101;
+    p.extd.raw[5].c = reg[0];
+    p.extd.raw[5].d = reg[1];
+    p.extd.raw[6].c = reg[2];
+    p.extd.raw[6].d = reg[3];
+
+    for ( i = 0; i < 4; i++ )
+    {
+        unsigned int level = i < 2 ? 1 : i, type = i < 2 ? i + 1 : 3;
+        uint64_t bytes = i < 2 ? (reg[i] >> 24) * 1024ULL :
+                         i < 3 ? (reg[i] >> 16) * 1024ULL :
+                                 (reg[i] >> 18) * 512ULL * 1024;
+        unsigned int per_tag = reg[i] >> 8 & (i < 2 ? 255 : 15);
+        unsigned int line = reg[i] & 255, way = line * (per_tag ? per_tag : 1);
+        unsigned int code = i < 2 ? reg[i] >> 16 & 255 : reg[i] >> 12 & 15;
+        unsigned int ways = i < 2 ? code : l2_l3[code], set;
+        bool full = code == (i < 2 ? 255 : 15);
+        uint64_t size;
+
+        if ( full )
+            ways = !line || bytes / way > 1024 ? 1024 : bytes / way;
+        set = way * ways;
+        if ( !set || bytes < set )
+        {
+            FUZZ_SAW("no cache");
+            continue;
+        }
+
+        x86_topo_amd_leaf_1d(t, &p, nr++, &a, &b, &c, &d);
+        FUZZ_CHECK((a & 31) == type && (a >> 5 & 7) == level && (a >> 8 & 1) &&
+                   (a >> 9 & 1) == full && !(a & 0xfc003c00),
+                   "cache %u of %#x: EAX %#x", i, reg[i], a);
+        FUZZ_CHECK((a >> 14 & 0xfff) + 1 ==
+                   at_most(4096, 1U << (i < 3 ? t->thread_shift : t->pkg_shift)),
+                   "cache %u of %#x: EAX %#x", i, reg[i], a);
+        FUZZ_CHECK((b & 0xfff) + 1 == line && (b >> 22) + 1 == ways &&
+                   ((b & 0xfff) + 1) * ((b >> 12 & 0x3ff) + 1) == way,
+                   "cache %u of %#x: EBX %#x", i, reg[i], b);
+        FUZZ_CHECK(d == (i == 3), "cache %u of %#x: EDX %#x", i, reg[i], d);
+
+        /* Whole sets, as many as there are. */
+        size = (c + 1ULL) * set;
+        if ( c == ~0U )
+        {
+            FUZZ_CHECK(size <= bytes, "cache %u of %#x", i, reg[i]);
+            FUZZ_SAW("cache of too many sets");
+        }
+        else
+            FUZZ_CHECK(size <= bytes && bytes - size < set,
+                       "cache %u of %#x: ECX %#x", i, reg[i], c);
+        if ( size == bytes )
+            FUZZ_SAW("cache with nothing lost");
+        if ( full )
+            FUZZ_SAW("cache, fully associative");
+        if ( i == 3 && t->pkg_shift > 12 )
+            FUZZ_SAW("cache shared by too many");
+    }
+
+    beyond = fuzz_take(in, how & 1 ? 1 : 4);
+    if ( beyond < nr || !(how & 2) )
+        beyond = nr;
+    x86_topo_amd_leaf_1d(t, &p, beyond, &a, &b, &c, &d);
+    FUZZ_CHECK(!(a | b | c | d), "subleaf %u of %u", beyond, nr);
+    if ( nr == 4 )
+        FUZZ_SAW("all caches");
+}
+
 /* A request of the toolstack's. */
 static void check_request(struct fuzz_in *in)
 {
@@ -204,6 +290,8 @@ static void check_request(struct fuzz_in *in)
     }
     else
         FUZZ_SAW("request beyond a guest");
+
+    check_caches(in, &t);
 }
 
 /* A leaf 0xb that can be anything, as it comes with a hypercall. */
@@ -287,6 +375,7 @@ static void check_leaf(struct fuzz_in *in)
     check_ids(&t, MAX_VCPUS, false);
     FUZZ_CHECK(x86_topo_policy_apic_id(&p, v) == x86_topo_apic_id(&t, v),
                "vCPU%u", v);
+    check_caches(in, &t);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

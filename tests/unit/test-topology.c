@@ -249,6 +249,209 @@ static void test_policy(void **state)
     }
 }
 
+/* Leaf 0x80000005 and 0x80000006 of an EPYC 7003, but for L3's own size. */
+#define L1_32K_8WAY  0x20080140U
+#define L2_512K_8WAY 0x02006140U
+#define L3_32M_16WAY 0x01008140U
+
+static void get_1d(const struct x86_topology *t, const struct cpu_policy *p,
+                   unsigned int subleaf, struct cpuid_leaf *l)
+{
+    memset(l, 0x5a, sizeof(*l));
+    x86_topo_amd_leaf_1d(t, p, subleaf, &l->a, &l->b, &l->c, &l->d);
+}
+
+/* Caches as legacy leaves have them, and as leaf 0x8000001d does: one thread, one core. */
+static void test_caches(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t l1d, l1i, l2, l3;
+        struct cpuid_leaf l[4]; /* To the first of no type. */
+    } tests[] = {
+        { "EPYC", L1_32K_8WAY, L1_32K_8WAY, L2_512K_8WAY, L3_32M_16WAY,
+          { { 0x121, 0x01c0003f, 0x3f, 0 }, { 0x122, 0x01c0003f, 0x3f, 0 },
+            { 0x143, 0x01c0003f, 0x3ff, 0 }, { 0x163, 0x03c0003f, 0x7fff, 1 } } },
+        /* 192 MB, and "see leaf 0x8000001d" for the ways. */
+        { "EPYC 7003's L3", L1_32K_8WAY, L1_32K_8WAY, L2_512K_8WAY, 0x06009140,
+          { { 0x121, 0x01c0003f, 0x3f, 0 }, { 0x122, 0x01c0003f, 0x3f, 0 },
+            { 0x143, 0x01c0003f, 0x3ff, 0 }, { 0x163, 0x03c0003f, 0x2ffff, 1 } } },
+        { "sets not a power of two: 48K 12-way, 96M", 0x300c0140, L1_32K_8WAY,
+          0x04008140, 0x03008140,
+          { { 0x121, 0x02c0003f, 0x3f, 0 }, { 0x122, 0x01c0003f, 0x3f, 0 },
+            { 0x143, 0x03c0003f, 0x3ff, 0 }, { 0x163, 0x03c0003f, 0x17fff, 1 } } },
+        { "no L3", L1_32K_8WAY, L1_32K_8WAY, L2_512K_8WAY, 0,
+          { { 0x121, 0x01c0003f, 0x3f, 0 }, { 0x122, 0x01c0003f, 0x3f, 0 },
+            { 0x143, 0x01c0003f, 0x3ff, 0 } } },
+        { "L3 disabled", L1_32K_8WAY, L1_32K_8WAY, L2_512K_8WAY, 0x01000140,
+          { { 0x121, 0x01c0003f, 0x3f, 0 }, { 0x122, 0x01c0003f, 0x3f, 0 },
+            { 0x143, 0x01c0003f, 0x3ff, 0 } } },
+        { "reserved number of ways", L1_32K_8WAY, L1_32K_8WAY, 0x02007140, 0x01007140,
+          { { 0x121, 0x01c0003f, 0x3f, 0 }, { 0x122, 0x01c0003f, 0x3f, 0 } } },
+        { "L1 instructions and L3 only", 0, L1_32K_8WAY, 0, L3_32M_16WAY,
+          { { 0x122, 0x01c0003f, 0x3f, 0 }, { 0x163, 0x03c0003f, 0x7fff, 1 } } },
+        { "L2 only", 0, 0, L2_512K_8WAY, 0, { { 0x143, 0x01c0003f, 0x3ff, 0 } } },
+        { "direct mapped", 0x20010140, 0x20010140, 0x02001140, 0x01001140,
+          { { 0x121, 0x3f, 0x1ff, 0 }, { 0x122, 0x3f, 0x1ff, 0 },
+            { 0x143, 0x3f, 0x1fff, 0 }, { 0x163, 0x3f, 0x7ffff, 1 } } },
+        { "fully associative", 0x20ff0140, 0x01ff0140, 0x0040f140, 0x0004f1ff,
+          { { 0x321, 0x7fc0003f, 0, 0 }, { 0x322, 0x03c0003f, 0, 0 },
+            { 0x343, 0xffc0003f, 0, 0 }, { 0x363, 0xffc000fe, 1, 1 } } },
+        /* 8192 lines are too many for the field of ways: the size holds. */
+        { "fully associative, 512K", 0, 0, 0x0200f140, 0,
+          { { 0x343, 0xffc0003f, 7, 0 } } },
+        { "2 lines a tag, and none", 0x20080240, 0x20080040, 0x02006240, 0x01008f40,
+          { { 0x121, 0x01c0103f, 0x1f, 0 }, { 0x122, 0x01c0003f, 0x3f, 0 },
+            { 0x143, 0x01c0103f, 0x1ff, 0 }, { 0x163, 0x03c0e03f, 0x887, 1 } } },
+        { "ways: 2, 3, 4, 6", 0x20020140, 0x20030140, 0x02004140, 0x01005140,
+          { { 0x121, 0x0040003f, 0xff, 0 }, { 0x122, 0x0080003f, 0xa9, 0 },
+            { 0x143, 0x00c0003f, 0x7ff, 0 }, { 0x163, 0x0140003f, 0x15554, 1 } } },
+        { "ways: 254, 1, 2, 3", 0x20fe0140, 0x20010140, 0x02002140, 0x01003140,
+          { { 0x121, 0x3f40003f, 1, 0 }, { 0x122, 0x3f, 0x1ff, 0 },
+            { 0x143, 0x0040003f, 0xfff, 0 }, { 0x163, 0x0080003f, 0x2aaa9, 1 } } },
+        { "ways: 32, 48", 0, 0, 0x0200a140, 0x0100b140,
+          { { 0x143, 0x07c0003f, 0xff, 0 }, { 0x163, 0x0bc0003f, 0x2aa9, 1 } } },
+        { "ways: 64, 96", 0, 0, 0x0200c140, 0x0100d140,
+          { { 0x143, 0x0fc0003f, 0x7f, 0 }, { 0x163, 0x17c0003f, 0x1554, 1 } } },
+        { "ways: 128, 128", 0, 0, 0x0200e140, 0x0100e140,
+          { { 0x143, 0x1fc0003f, 0x3f, 0 }, { 0x163, 0x1fc0003f, 0xfff, 1 } } },
+        { "nothing", 0, 0, 0, 0, { { 0 } } },
+        { "no size", 0x00080140, 0x00080140, 0x00006140, 0x00038140, { { 0 } } },
+        { "no lines", 0x20080100, 0x20080100, 0x02006100, 0x01008100, { { 0 } } },
+        { "no ways", 0x20000140, 0x20000140, 0x02000140, 0x01000140, { { 0 } } },
+        { "neither size nor lines, fully associative", 0x20ff0100, 0x00ff0140,
+          0x0000f140, 0x0100f100, { { 0 } } },
+        { "less than a line of each way", 0x01110140, 0x01fe01ff, 0x00018140, 0,
+          { { 0x143, 0x03c0003f, 0, 0 } } },
+        { "all ones", ~0U, ~0U, ~0U, ~0U,
+          { { 0x321, 0x00cfe0fe, 0, 0 }, { 0x322, 0x00cfe0fe, 0, 0 },
+            { 0x343, 0xffc0e0fe, 16, 0 }, { 0x363, 0xffc0e0fe, 2191, 1 } } },
+        { "more sets than the field has bits for", 0, 0, 0xffff1101, 0xfffc1101,
+          { { 0x143, 0, 0x3fffbff, 0 }, { 0x163, 0, ~0U, 1 } } },
+    };
+    struct x86_topology t;
+    unsigned int i, j;
+
+    (void)state;
+
+    assert_int_equal(x86_topo_init_packed(&t, 1, 1), 0);
+
+    for ( i = 0; i < sizeof(tests) / sizeof(tests[0]); i++ )
+    {
+        static const unsigned int beyond[] = { 4, 5, 31, 0x7fffffff, ~0U };
+        struct cpu_policy p = {
+            /* The other registers are of TLBs. */
+            .extd.raw[5] = { ~0U, ~0U, tests[i].l1d, tests[i].l1i },
+            .extd.raw[6] = { ~0U, ~0U, tests[i].l2, tests[i].l3 },
+            /* The host's: of no interest. */
+            .extd.raw[0x1d] = { ~0U, ~0U, ~0U, ~0U },
+        };
+        struct cpuid_leaf l;
+
+        print_message("# %s\n", tests[i].name);
+        for ( j = 0; j < 4; j++ )
+        {
+            get_1d(&t, &p, j, &l);
+            assert_int_equal(l.a, tests[i].l[j].a);
+            assert_int_equal(l.b, tests[i].l[j].b);
+            assert_int_equal(l.c, tests[i].l[j].c);
+            assert_int_equal(l.d, tests[i].l[j].d);
+        }
+        for ( j = 0; j < sizeof(beyond) / sizeof(beyond[0]); j++ )
+        {
+            get_1d(&t, &p, beyond[j], &l);
+            assert_int_equal(l.a | l.b | l.c | l.d, 0);
+        }
+    }
+}
+
+static unsigned int count_order(unsigned int n)
+{
+    unsigned int order = 0;
+
+    while ( 1U << order < n )
+        order++;
+
+    return order;
+}
+
+/* Who shares a cache, by the APM and by what Linux makes of it. */
+static void test_sharing(void **state)
+{
+    static const struct {
+        unsigned int vcpus, threads, cores; /* No threads: 2 * vCPU id. */
+        uint32_t core, socket; /* EAX[25:14] */
+    } tests[] = {
+        {    1,   1,    1,   0,    0 },
+        {  288,   4,   72,   3,  511 },
+        {  288,   2,   36,   1,  127 },
+        { 1024,   2,  128,   1,  255 },
+        {  108,   3,   36,   3,  255 },
+        {  288,   0,    0,   1, 1023 },
+        { 1024,   0,    0,   1, 2047 },
+        { 1024, 256,    1, 255,  255 },
+        { 1024,   1, 1024,   0, 1023 },
+        /* More than a guest has, up to the field's limit and over it. */
+        { 4096,   4, 1024,   3, 4095 },
+        { 4096,   8, 1024,   7, 4095 },
+        { 4096, 255,  257, 255, 4095 },
+    };
+    struct cpu_policy p = {
+        .extd.raw[5] = { .c = L1_32K_8WAY, .d = L1_32K_8WAY },
+        .extd.raw[6] = { .c = L2_512K_8WAY, .d = L3_32M_16WAY },
+    };
+    struct x86_topology t;
+    struct cpuid_leaf l;
+    unsigned int i, j, v;
+
+    (void)state;
+
+    for ( i = 0; i < sizeof(tests) / sizeof(tests[0]); i++ )
+    {
+        static const uint32_t low[] = { 0x121, 0x122, 0x143, 0x163 };
+
+        if ( tests[i].threads )
+            assert_int_equal(x86_topo_init_packed(&t, tests[i].threads,
+                                                  tests[i].cores), 0);
+        else
+            assert_int_equal(x86_topo_init_legacy(&t, tests[i].vcpus), 0);
+
+        for ( j = 0; j < 4; j++ )
+        {
+            get_1d(&t, &p, j, &l);
+            assert_int_equal(l.a, low[j] | (j < 3 ? tests[i].core
+                                                  : tests[i].socket) << 14);
+        }
+    }
+
+    for ( i = 0; i < NR_LAYOUTS; i++ )
+    {
+        print_message("# %s\n", layouts[i].name);
+        init(&t, &layouts[i]);
+
+        for ( j = 0; j < 4; j++ )
+        {
+            unsigned int n, of; /* IDs of one cache; threads */
+
+            get_1d(&t, &p, j, &l);
+            n = (l.a >> 14 & 0xfff) + 1;
+            of = j < 3 ? t.threads : t.threads * t.cores;
+
+            /* IDs grow, so that it's enough to compare neighbours. */
+            for ( v = 1; v < layouts[i].vcpus; v++ )
+            {
+                uint32_t prev = x86_topo_apic_id(&t, v - 1);
+                uint32_t id = x86_topo_apic_id(&t, v);
+                bool same = v / of == (v - 1) / of;
+
+                assert_int_equal(id >> count_order(n) == prev >> count_order(n),
+                                 same);
+                assert_int_equal(id - id % n == prev - prev % n, same);
+            }
+        }
+    }
+}
+
 /* 72 cores of 4 threads, and what may be wrong with it. */
 static void test_refused(void **state)
 {
@@ -345,6 +548,8 @@ int main(void)
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_range),
         cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_caches),
+        cmocka_unit_test(test_sharing),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_random),
     };
