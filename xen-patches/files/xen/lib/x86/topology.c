@@ -8,6 +8,27 @@
 #define TOPO_TYPE_SMT  1U
 #define TOPO_TYPE_CORE 2U
 
+/* Values of leaf 0x8000001d EAX[4:0]. */
+#define CACHE_TYPE_DATA    1U
+#define CACHE_TYPE_INST    2U
+#define CACHE_TYPE_UNIFIED 3U
+
+/* Fully associative, as leaf 0x80000005 encodes it. */
+#define WAYS_FULL 0xffU
+
+/*
+ * Ways of L2 and L3 caches by the 4 bits that leaf 0x80000006 has for them: the
+ * lowest number that a value stands for (AMD64 APM vol. 3, table E-4), or none.
+ *
+ * 9 means that leaf 0x8000001d has better values for all fields, and is what
+ * processors since Zen 2 have for L3.  Theirs are several caches of 16 ways
+ * each; the size is that of all together, which suits one of a whole socket.
+ */
+static const uint8_t l2_l3_ways[16] = {
+    [1] = 1, [2] = 2, [3] = 3, [4] = 4, [5] = 6, [6] = 8, [8] = 16, [9] = 16,
+    [10] = 32, [11] = 48, [12] = 64, [13] = 96, [14] = 128, [15] = WAYS_FULL,
+};
+
 /* Bits needed to number @n things. */
 static unsigned int order_of(unsigned int n)
 {
@@ -187,6 +208,75 @@ void x86_topo_amd_leaf_1e(const struct x86_topology *t, unsigned int vcpu_id,
     *eax = apic_id;
     *ebx = ((t->threads - 1) << 8) | (uint8_t)core;
     *ecx = (uint8_t)socket; /* One node a socket. */
+}
+
+void x86_topo_amd_leaf_1d(const struct x86_topology *t,
+                          const struct cpu_policy *p, unsigned int subleaf,
+                          uint32_t *eax, uint32_t *ebx, uint32_t *ecx,
+                          uint32_t *edx)
+{
+    const struct {
+        uint32_t reg; /* Of the legacy leaf. */
+        uint8_t level, type;
+    } caches[] = {
+        { p->extd.raw[5].c, 1, CACHE_TYPE_DATA },
+        { p->extd.raw[5].d, 1, CACHE_TYPE_INST },
+        { p->extd.raw[6].c, 2, CACHE_TYPE_UNIFIED },
+        { p->extd.raw[6].d, 3, CACHE_TYPE_UNIFIED },
+    };
+    unsigned int i, nr = 0;
+
+    *eax = *ebx = *ecx = *edx = 0;
+
+    for ( i = 0; i < ARRAY_SIZE(caches); i++ )
+    {
+        uint32_t reg = caches[i].reg;
+        unsigned int level = caches[i].level;
+        unsigned int line = reg & 0xff, partitions, ways, kb, shift;
+        uint64_t lines = 0, sets = 0;
+        bool full;
+
+        if ( level == 1 )
+        {
+            partitions = (reg >> 8) & 0xff;
+            ways = (reg >> 16) & 0xff;
+            kb = reg >> 24;
+        }
+        else
+        {
+            partitions = (reg >> 8) & 0xf;
+            ways = l2_l3_ways[(reg >> 12) & 0xf];
+            kb = level == 2 ? reg >> 16 : (reg >> 18) * 512;
+        }
+
+        /* The toolstack's values, which nothing has checked. */
+        partitions = max(partitions, 1U);
+        if ( line )
+            lines = (uint64_t)kb * 1024 / (line * partitions);
+
+        /* EBX has 10 bits for ways.  Better several sets than a wrong size. */
+        full = ways == WAYS_FULL;
+        if ( full )
+            ways = min_t(uint64_t, lines, 1024);
+        if ( ways )
+            sets = lines / ways;
+
+        if ( !sets )
+            continue; /* No such cache. */
+        if ( nr++ != subleaf )
+            continue;
+
+        /* EAX has 12 bits for the count. */
+        shift = min(level < 3 ? t->thread_shift : t->pkg_shift, 12U);
+
+        *eax = (((1U << shift) - 1) << 14) | ((uint32_t)full << 9) |
+               (1U << 8) /* Self-initialising. */ |
+               (level << 5) | caches[i].type;
+        *ebx = ((ways - 1) << 22) | ((partitions - 1) << 12) | (line - 1);
+        *ecx = min_t(uint64_t, sets - 1, UINT32_MAX);
+        *edx = level >= 3; /* WBINVD needn't act on other cores' L1 and L2. */
+        break;
+    }
 }
 
 /*
