@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""xl vcpu-set on running Linux guests: vCPUs come and go, on both sides of 128 and of 256."""
+"""vCPUs of running Linux guests come and go, on both sides of 128 and of 256: by xl vcpu-set, and one by one."""
 
 import re
 import unittest
@@ -25,24 +25,58 @@ done
 """
 
 
+# The same with single ones, which xl has no word for: each by the device model's monitor.
+ONE_BY_ONE = """
+monitor() { xl qemu-monitor-command guest "$1"; }
+until [ -e /run/guest-waiting ]; do usleep 200000; done
+driver=$(monitor "info hotpluggable-cpus" | awk -F'"' '/type:/ { print $2; exit }')
+step=0
+for n in %s; do
+    case $n in
+    -*) monitor "device_del cpu$n" ;;
+    *) monitor "device_add $driver,id=cpu-$n,socket-id=$n,core-id=0,thread-id=0" ;;
+    esac
+    step=$((step + 1))
+    until [ -e /run/guest-step$step ]; do usleep 200000; done
+done
+"""
+
+
 class Steps(LabTest):
-    def steps(self, first, most, steps, *args):
-        """Each step is seen by the guest, and nothing warns; returns what the guest saw at the end of each."""
+    def guest(self, first, most, lists, during, *args):
+        """Each step is seen by the guest, and nothing warns."""
         with open(TOP + "/tests/guest/linux/vcpus.sh", encoding="utf-8") as f:
             script = f.read()
-        words = " ".join(map(str, steps))
-        run = self.temporary("#!/bin/sh\nexport FIRST=%d STEPS='%s'\n%s" % (first, words, script))
-        during = self.temporary(DURING % {"first": first, "steps": words})
-        o = self.boot("--vcpus", str(first), "--config", "maxvcpus=%d" % most, "--run", run, "--during", during, *args)
+        run = self.temporary("#!/bin/sh\nexport FIRST=%d STEPS='%s'\n%s" % (first, " ".join(lists), script))
+        o = self.boot("--vcpus", str(first), "--config", "maxvcpus=%d" % most, "--run", run,
+                      "--during", self.temporary(during), *args)
         r, log = o.report, self.log(o, "guest.log")
         self.assertEqual((r["vcpus_present"], r["vcpus_online"], r["vcpus_refused"]), (first, first, 0), log)
         self.assertEqual(r["warnings"], 0, log)
         seen = re.findall(r"^@vcpus present (\S+) online (\S+) ran (\d+)$", log, re.M)
-        self.assertEqual(seen, [("0-%d" % (n - 1), "0-%d" % (n - 1), str(n - 1)) for n in steps], log)
-        said = self.log(o, "during.log")
+        self.assertEqual(seen, [(l, l, re.split("[-,]", l)[-1]) for l in lists], log)
+        return self.log(o, "during.log")
+
+    def steps(self, first, most, steps, *args):
+        said = self.guest(first, most, ["0-%d" % (n - 1) for n in steps],
+                          DURING % {"first": first, "steps": " ".join(map(str, steps))}, *args)
         self.assertEqual(re.findall(r"^vcpu-set (\d+): 0$", said, re.M), [str(n) for n in steps], said)
         self.assertNotRegex(said, "(?i)error|warning|not taken")
-        return o
+
+    def one_by_one(self, first, most, steps, *args):
+        """Steps are numbers of vCPUs that come, or negative ones that go."""
+        there, lists = set(range(first)), []
+        for n in steps:
+            there ^= {abs(n)}
+            parts = []
+            for c in sorted(there):
+                if parts and parts[-1][1] == c - 1:
+                    parts[-1][1] = c
+                else:
+                    parts.append([c, c])
+            lists.append(",".join("%d-%d" % (f, t) if t > f else str(f) for f, t in parts))
+        said = self.guest(first, most, lists, ONE_BY_ONE % " ".join(map(str, steps)), *args)
+        self.assertNotRegex(said, "(?i)error|warning")
 
 
 class VcpuSet(Steps):
@@ -53,6 +87,15 @@ class VcpuSet(Steps):
     def test_many(self):
         """Few of more than 128: that DSDT, its registers, and interrupt remapping."""
         self.steps(4, 132, [8, 2, 6, 4], "--viommu")
+
+    def test_one_by_one(self):
+        """Objects of both kinds, Processor and Device, of LAPIC and of x2APIC structures, and long names."""
+        self.one_by_one(4, 264, [130, 127, 63, 64, 258, -130, -258, 130], "--viommu", "--memory", "512")
+
+    def test_sparse(self):
+        """x2APIC structures though there are fewer than 128: sockets of 5 cores of 5 threads, whose IDs have gaps."""
+        self.one_by_one(4, 125, [70, 124, 63, -124, -70], "--viommu", "--config", "threads_per_core=5",
+                        "--config", "cores_per_socket=5")
 
 
 if __name__ == "__main__":

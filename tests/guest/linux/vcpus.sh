@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# For the Linux guest, after its report, while "xl vcpu-set" adds and takes away vCPUs:
-# does the guest see each number, bring up what comes and let go of what is to go?
+# For the Linux guest, after its report, while vCPUs are added and taken away: does the guest
+# see each, bring up what comes and let go of what is to go?
 #
 #   FIRST   vCPUs to begin with
-#   STEPS   numbers that are set one after the other
+#   STEPS   the vCPUs that there are one step after the other, each a list: 0-3,130
 #
 # Prints "@vcpus present LIST online LIST ran CPU" after each step, and "@guest stepN":
-# from then on the next number may be set.
+# from then on the next may be taken.
 
 FIRST=${FIRST:?} STEPS=${STEPS:?}
 cpus=/sys/devices/system/cpu
@@ -16,7 +16,7 @@ status=0
 last=$FIRST
 step=0
 
-range() { if [ "$1" -gt 1 ]; then echo "0-$(($1 - 1))"; else echo 0; fi; }
+count() { echo "$1" | tr ',' '\n' | awk -F- '{ n += $NF - $1 + 1 } END { print n }'; }
 seconds() { read -r up _ < /proc/uptime; echo "${up%.*}"; }
 bring_up() {
     for c in "$cpus"/cpu[0-9]*/online; do
@@ -25,23 +25,24 @@ bring_up() {
 }
 
 echo "@guest waiting"
-for n in $STEPS; do
-    want=$(range "$n")
+for want in $STEPS; do
+    n=$(count "$want")
     end=$(($(seconds) + 120))
     while [ "$(cat $cpus/present)" != "$want" ] || [ "$(cat $cpus/online)" != "$want" ]; do
         [ "$n" -lt "$last" ] || bring_up
         if [ "$(seconds)" -ge $end ]; then
-            echo "vcpus: $n aren't there: $(tail -n 1 /tmp/up.err)"
+            echo "vcpus: $want aren't there: $(tail -n 1 /tmp/up.err)"
             status=1
             break
         fi
         sleep 0.2
     done
     # The last one is of use: a program runs on it.
+    highest=${want##*[-,]}
     # shellcheck disable=SC2016
-    ran=$(taskset -c $((n - 1)) awk '{ print $39 }' /proc/self/stat)
+    ran=$(taskset -c "$highest" awk '{ print $39 }' /proc/self/stat)
     echo "@vcpus present $(cat $cpus/present) online $(cat $cpus/online) ran $ran"
-    [ "$ran" = $((n - 1)) ] || { echo "vcpus: nothing runs on CPU $((n - 1))"; status=1; }
+    [ "$ran" = "$highest" ] || { echo "vcpus: nothing runs on CPU $highest"; status=1; }
     last=$n
     step=$((step + 1))
     echo "@guest step$step"
