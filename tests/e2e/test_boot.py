@@ -48,6 +48,11 @@ class Boot(LabTest):
         self.check_linux(o, 3)
         self.assertIn("the script runs on 3 CPUs", self.log(o, "guest.log"))
 
+    def test_pvh_255(self):
+        """As many as a guest without x2APIC structures can have."""
+        r = self.check_linux(self.boot("--vcpus", "255", "--config", 'type="pvh"', "--config", "cores_per_socket=255"), 255)
+        self.assertEqual(r["apic_ids"], "0-254")
+
     def test_debian_kernel(self):
         r = self.check_linux(self.boot("--kernel", "debian", "--vcpus", "4"), 4)
         self.assertRegex(r["kernel"], r"deb13.*-amd64$")
@@ -123,12 +128,20 @@ class Bare(LabTest):
                 r = self.bare(vcpus)
                 self.assertEqual(r["apic_mode"], "xapic" if vcpus <= 128 else "x2apic")
                 self.assertEqual(r["max_apic_id"], 2 * (vcpus - 1))
+                self.assertEqual(r["x2apic_at_handover"], vcpus if vcpus > 128 else 0)
 
     def test_packed(self):
         r = self.bare(288, "--config", "threads_per_core=4")
         self.assertEqual((r["apic_mode"], r["apic_ids"]), ("x2apic", "0-287"))
         t = r["topology"]
         self.assertEqual((t["sockets"], t["cores_per_socket"], t["threads_per_core"]), (1, 72, 4))
+
+    def test_srat(self):
+        """Two nodes by vnuma=, with CPUs whose IDs are on both sides of 255."""
+        nodes = ",".join('["pnode=0","size=64","vcpus=%s","vdistances=%s"]' % n
+                         for n in (("0-143", "10,20"), ("144-287", "20,10")))
+        self.bare(288, "--config", "maxvcpus=288", "--config", "threads_per_core=4", "--memory", "128",
+                  "--config", "vnuma=[%s]" % nodes, "--cmdline", "expect.nodes=2")
 
     def test_1024(self):
         r = self.bare(1024, "--config", "cores_per_socket=128", "--config", "threads_per_core=2")
@@ -156,13 +169,15 @@ class Bare(LabTest):
         for leaf in ("00000001 0", "00000004 0", "0000000b 1", "80000008 0", "8000001e 0", "40000001 0"):
             self.assertEqual(len([l for l in seen[0] if re.match(r"@cpuid \d+ %s( \w{8}){4}$" % leaf, l)]), 3, leaf)
 
-    def test_ioreq_resource(self):
-        """Xen's own test of IOREQ frames, in dom0: sizes, partial and refused mappings, the way by GFN."""
-        o = self.boot("--guest", "bare", "--before",
-                      self.temporary('/usr/lib/xen/bin/test-resource\necho "test-resource: $?"\n'))
+    def test_xen_tests(self):
+        """Xen's own, in dom0: of IOREQ frames (sizes, partial and refused mappings, the way by GFN), and of CPU policies."""
+        o = self.boot("--guest", "bare", "--before", self.temporary(
+            'for t in resource cpu-policy; do /usr/lib/xen/bin/test-$t; echo "test-$t: $?"; done\n'))
         log = self.log(o, "xl.log")
         self.assertIn("Test x86 PVH, 1024 vCPUs", log)
         self.assertIn("test-resource: 0", log)
+        self.assertIn("Testing policy compatibility failure:", log)
+        self.assertIn("test-cpu-policy: 0", log)
         self.assertNotIn("Fail:", log)
 
     def test_check_fails(self):
@@ -180,23 +195,59 @@ class Many(LabTest):
 
     def test_288_packed(self):
         """All CPUs are seen; those whose ID fits 8 bits come up, the others Linux itself refuses."""
-        o = self.boot("--vcpus", "288", "--config", "threads_per_core=4")
+        run = self.temporary('#!/bin/sh\ncd /sys/devices/system/cpu/cpu4/cache; for i in index*; do\n'
+                             'echo "@cache $(cd $i; cat level type size shared_cpu_list | tr "\\n" " ")"; done\n')
+        o = self.boot("--vcpus", "288", "--config", "threads_per_core=4", "--run", run)
         r = o.report
         self.assertEqual((r["vcpus_present"], r["vcpus_online"], r["vcpus_refused"]), (288, 256, 32))
         self.assertEqual((r["apic_ids"], r["warnings"]), ("0-255", 0))
         self.assertEqual((r["topology"]["sockets"], r["topology"]["threads_per_core"]), (1, 4))
         self.assertIn("CPU 256 has invalid APIC ID 100. Aborting bringup", self.log(o, "guest.log"))
+        # L1 and L2 are a core's, though Linux has its own idea of what a processor of this family shares L3 with.
+        caches = re.findall(r"^@cache (\d) (\w+) \w+ (\S+)", self.log(o, "guest.log"), re.M)
+        self.assertEqual([c[:2] for c in caches],
+                         [("1", "Data"), ("1", "Instruction"), ("2", "Unified"), ("3", "Unified")], caches)
+        self.assertEqual([c[2] for c in caches[:3]], ["4-7"] * 3)
+
+    # Each configuration on its own, in dom0: what xl says of it, and what of a guest there is then.
+    TRIES = """
+for f in /lab/refuse-*; do
+    xl create "$f" 2>&1 | sed "s|^|${f##*-}: |"
+    xl list | awk -v f="${f##*-}" 'NR > 2 { print f ": left: " $0 }'
+done
+"""
 
     def test_refused(self):
-        """Impossible requests: one line that names the option, and no guest."""
-        for config, words in ((["vcpus=0"], "vcpus=0"), (["vcpus=1025"], "max_vcpus=1025"),
-                              (["vcpus=288", "threads_per_core=5"], "threads_per_core"),
-                              (["vcpus=288", "cores_per_socket=0"], "cores_per_socket"),
-                              (["vcpus=4", "threads_per_core=512"], "threads_per_core"),
-                              (['type="pvh"', "vcpus=130"], "APIC IDs end at 254")):
-            with self.subTest(config=config):
-                o = self.boot(*[a for c in config for a in ("--config", c)], status=4)
-                self.assertIn(words, o.report["error"])
+        """Impossible requests: a line that names the option, and no guest."""
+        o = self.boot("--config", "vcpus=0", status=4)
+        self.assertIn("vcpus=0", o.report["error"])
+
+        rows = ((["maxvcpus=0"], "maxvcpus=0"),
+                (["vcpus=1025"], "maxvcpus=1025: an HVM or PVH guest can have at most 1024 vCPUs"),
+                (["maxvcpus=1025"], "maxvcpus=1025"),
+                (["vcpus=8", "maxvcpus=4"], "maxvcpus < vcpus"),
+                (["vcpus=288", "threads_per_core=5"], "threads_per_core=5 doesn't divide"),
+                (["vcpus=288", "threads_per_core=0"], "threads_per_core=0"),
+                (["vcpus=288", "cores_per_socket=0"], "cores_per_socket=0"),
+                (["vcpus=288", "cores_per_socket=2000"], "cores_per_socket=2000: at most 1024"),
+                (["vcpus=288", "cores_per_socket=7"], "cores_per_socket=7 with threads_per_core=1 doesn't divide"),
+                (["vcpus=4", "threads_per_core=512"], "threads_per_core=512: at most 256"),
+                (["vcpus=1024", "cores_per_socket=1"], "makes 1024 sockets"),
+                (["vcpus=129", "xen_platform_pci=0"], "maxvcpus=129: with xen_platform_pci=0"),
+                (["vcpus=129", 'device_model_version="qemu-xen-traditional"'],
+                 'maxvcpus=129: with device_model_version="qemu-xen-traditional"'),
+                (["vcpus=129", 'cpuid="host,x2apic=0"'], "need x2apic: cpuid must leave it on"),
+                (['type="pvh"', "vcpus=130"], "APIC IDs end at 254"))
+        files = []
+        for n, (lines, _) in enumerate(rows):
+            cfg = self.temporary('name="refused"\ntype="hvm"\nmemory=64\nkernel="/lab/kernel"\n%s\n' %
+                                 "\n".join(lines))
+            files += ["--file", "%s:refuse-%d" % (cfg, n)]
+        said = self.log(self.boot("--guest", "bare", *files, "--before", self.temporary(self.TRIES)), "xl.log")
+        self.assertNotIn("left:", said)
+        for n, (lines, words) in enumerate(rows):
+            with self.subTest(config=lines):
+                self.assertIn(words, "\n".join(re.findall(r"^%d: (.*)" % n, said, re.M)))
 
 
 class Mixed(LabTest):
@@ -256,6 +307,11 @@ class Failures(LabTest):
         o = self.boot("--config", 'firmware_override="/none/such"', status=4)
         self.assertIn("/none/such", o.report["error"])
         self.assertEqual(o.report["stage"], "xl create")
+
+    def test_few_event_channels(self):
+        """What the vCPUs need has no room: the device model says what to raise."""
+        o = self.boot("--vcpus", "288", "--config", "max_event_channels=200", status=4)
+        self.assertIn("raise max_event_channels", self.log(o, "qemu-dm-guest.log"))
 
 
 if __name__ == "__main__":

@@ -135,6 +135,9 @@ exit 1
 
     # Whoever saves or moves it goes on when the guest says so; the guest finds itself elsewhere by its xenstore path.
     MOVE = r"""
+leaf() { dd if=/dev/cpu/$1/cpuid bs=16 count=1 iflag=skip_bytes skip=$2 2> /dev/null | hexdump -e '4/4 "%08x "'; }
+ids() { for c in 0 1 $LAST; do echo "@ids $1 $c $(leaf $c 1 | cut -d ' ' -f 2) $(leaf $c 11 | cut -d ' ' -f 4)"; done; }
+ids before
 check_disk before || exit 1
 echo "@guest ready"
 n=0
@@ -144,6 +147,7 @@ until dmesg | grep -q 'Suspending console\|suspending xenstore\|xen:.*resum\|Fre
     [ $n -lt 300 ] || { echo "nobody moved it"; exit 1; }
 done
 sleep 3
+ids after
 check_disk after
 """
     READY = "until [ -e /run/guest-ready ]; do usleep 200000; done\nsleep 1\n"
@@ -153,23 +157,34 @@ check_disk after
     # Under whatever name it has on its way.
     WAIT = "while xl list | grep -q ^guest; do sleep 1; done\n"
 
-    def save(self, vcpus):
-        o = self.lifecycle(vcpus, self.MOVE, "--dom0-memory", "1200", "--after", self.temporary(self.RESTORE),
+    def same_ids(self, o):
+        """The APIC IDs in CPUID are what they were; returns leaf 0xb's of the last CPU."""
+        ids = re.findall(r"^@ids (\w+) (\d+ \w{8} (\w{8}))$", self.log(o, "guest.log"), re.M)
+        before, after = ([i[1:] for i in ids if i[0] == stage] for stage in ("before", "after"))
+        self.assertEqual(len(before), 3)
+        self.assertEqual(before, after)
+        return before[-1][1]
+
+    def save(self, vcpus, *args):
+        o = self.lifecycle(vcpus, self.MOVE, "--dom0-memory", "1200", "--after", self.temporary(self.RESTORE), *args,
                            during=self.SAVE, stages=("before", "after"))
         self.assertIn("save: 0", self.log(o, "during.log"))
         self.assertIn("restore: 0", self.log(o, "xl.log"))
+        return self.same_ids(o)
 
     def test_save(self):
         self.save(self.FEW)
 
     def test_save_high(self):
-        self.save(self.HIGH)
+        """IDs that the toolstack chose, which the LAPICs' records tell."""
+        self.assertEqual(self.save(125, "--config", "threads_per_core=5", "--config", "cores_per_socket=5"), "00000124")
 
     def test_migrate(self):
         """Live, to the same host: for a moment both are there."""
         o = self.lifecycle(self.FEW, self.MOVE, "--dom0-memory", "1200", "--after", self.temporary(self.WAIT),
                            during=self.MIGRATE, stages=("before", "after"))
         self.assertIn("migrate: 0", self.log(o, "during.log"))
+        self.same_ids(o)
 
 
 if __name__ == "__main__":

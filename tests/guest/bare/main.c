@@ -50,6 +50,7 @@ static const char *const known_params[] = {
     "checks", "skip", "apic", "timeout", "debug.panic", "ipi.sample", "ipi.rounds", "ioreq.rounds", "timer.us",
     "vtd.epochs", "vtd.rounds", "vtd.seed", "bench.rounds",
     "expect.vcpus", "expect.online", "expect.x2apic", "expect.threads", "expect.cores", "expect.sockets", "expect.ids",
+    "expect.nodes",
 };
 
 /* Words of the command line that mean nothing: a test that silently isn't run would count as passed. */
@@ -96,7 +97,7 @@ static void judge_expected(void)
     static char ids[1024];
     static const struct { const char *name; unsigned int which; } nums[] = {
         { "expect.vcpus", 0 }, { "expect.online", 1 }, { "expect.x2apic", 2 }, { "expect.threads", 3 },
-        { "expect.cores", 4 }, { "expect.sockets", 5 },
+        { "expect.cores", 4 }, { "expect.sockets", 5 }, { "expect.nodes", 6 },
     };
     const char *want = param("expect.ids");
     struct topology t;
@@ -107,7 +108,7 @@ static void judge_expected(void)
     for ( i = 0; i < ARRAY_SIZE(nums); i++ )
     {
         unsigned long got[] = { cpu_count, cpus_online, cpus_x2_handover, t.threads_per_core, t.cores_per_socket,
-                                t.sockets };
+                                t.sockets, acpi_nodes() };
         unsigned long w = param_num(nums[i].name, -1UL);
 
         if ( w == -1UL )

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cpuid: each CPU sees the same leaves as the BSP, but for what names the CPU itself; and the
- * topology in them fits the APIC IDs: no core or socket (by the ID's bits) has more CPUs than its
- * level says, and levels' shifts don't decrease.
+ * cpuid: each CPU sees the same leaves as the BSP, but for what names the CPU itself; the
+ * topology in leaf 0xb fits the APIC IDs: no core or socket (by the ID's bits) has more CPUs than its
+ * level says, and levels' shifts don't decrease; and the vendor's other leaves say the same, as far
+ * as their fields reach.  Without leaf 0xb there is no TOPOEXT either.
  */
 #include "bare.h"
 
@@ -39,6 +40,20 @@ static bool present(const struct leaf *l)
     return l->leaf <= cpuid(l->leaf & 0x80000000U, 0).a;
 }
 
+static struct topology topo;
+
+static bool vendor_amd(void)
+{
+    uint32_t b = cpuid(0, 0).b;
+
+    return b == 0x68747541 || b == 0x6f677948;                  /* "Auth"enticAMD, "Hygo"nGenuine */
+}
+
+static bool topoext(void)
+{
+    return vendor_amd() && cpuid(0x80000000U, 0).a >= 0x8000001eU && (cpuid(0x80000001U, 0).c & (1U << 22));
+}
+
 static void look(struct cpu *me, void *arg)
 {
     unsigned int i;
@@ -51,10 +66,22 @@ static void look(struct cpu *me, void *arg)
         if ( !present(l) )
             continue;
         r = cpuid(l->leaf, l->subleaf);
-#define SAME(x) if ( (r.x ^ ours[i].x) & l->x ) \
-            { wrong[me->index].reg = #x[0]; wrong[me->index].got = r.x; wrong[me->index].bad = i + 1; }
+#define WRONG(x) { wrong[me->index].reg = #x[0]; wrong[me->index].got = r.x; wrong[me->index].bad = i + 1; }
+#define SAME(x) if ( (r.x ^ ours[i].x) & l->x ) WRONG(x)
         SAME(a) SAME(b) SAME(c) SAME(d)
 #undef SAME
+        /* Threads, core and node by this CPU's ID; numbers are 8 bits wide. */
+        if ( l->leaf == 0x8000001eU && leaf_b_valid() && topoext() )
+        {
+            uint8_t core = (me->id & ((1U << topo.shift_socket) - 1)) >> topo.shift_core;
+            uint8_t node = me->id >> topo.shift_socket;
+
+            if ( (r.b & 0xffff) != ((topo.threads_per_core - 1) << 8 | core) )
+                WRONG(b)
+            else if ( (r.c & 0xff) != node )
+                WRONG(c)
+        }
+#undef WRONG
     }
 }
 
@@ -78,10 +105,64 @@ static void check_level(const char *what, unsigned int shift, unsigned int most)
     }
 }
 
+static unsigned int least(unsigned int a, unsigned int b)
+{
+    return a < b ? a : b;
+}
+
+static void must_be(const char *what, unsigned int got, unsigned int want)
+{
+    if ( got != want )
+        check_fail("%s is %u, by leaf 0xb %u", what, got, want);
+}
+
+/* Leaves 4 and 0x8000001d have the same layout: who shares a cache, counted in IDs. */
+static unsigned int check_caches(uint32_t leaf, const struct topology *t)
+{
+    unsigned int i;
+
+    for ( i = 0; i < 16; i++ )
+    {
+        struct regs4 r = cpuid(leaf, i);
+        unsigned int shift = (r.a >> 5 & 7) < 3 ? t->shift_core : t->shift_socket;
+
+        if ( !(r.a & 0x1f) )
+            break;
+        if ( (r.a >> 14 & 0xfff) + 1 != least(1U << shift, 4096) )
+            check_fail("leaf 0x%x.%u: %u IDs share it, by leaf 0xb %u", leaf, i, (r.a >> 14 & 0xfff) + 1,
+                       least(1U << shift, 4096));
+        if ( leaf == 4 )
+            must_be("leaf 4, IDs of cores", (r.a >> 26) + 1, least(1U << (t->shift_socket - t->shift_core), 64));
+    }
+    return i;
+}
+
+static unsigned int check_others(const struct topology *t)
+{
+    unsigned int nr = t->threads_per_core * t->cores_per_socket;
+    struct regs4 r = cpuid(1, 0);
+
+    must_be("leaf 1, HTT", r.d >> 28 & 1, nr > 1);
+    if ( !vendor_amd() )
+    {
+        must_be("leaf 1, IDs of a socket", r.b >> 16 & 0xff, least(1U << t->shift_socket, 255));
+        return cpuid(0, 0).a >= 4 ? check_caches(4, t) : 0;
+    }
+    must_be("leaf 1, CPUs of a socket", r.b >> 16 & 0xff, least(nr, 255));
+    r = cpuid(0x80000008U, 0);
+    must_be("leaf 0x80000008, CPUs of a socket", (r.c & 0xff) + 1, least(nr, 256));
+    must_be("leaf 0x80000008, bits of IDs", r.c >> 12 & 0xf, least(t->shift_socket, 15));
+    if ( !topoext() )
+    {
+        check_fail("no TOPOEXT in leaf 0x80000001 ECX");
+        return 0;
+    }
+    return check_caches(0x8000001dU, t);
+}
+
 static void run(void)
 {
-    struct topology t;
-    unsigned int i, lost, seen = 0;
+    unsigned int i, lost, seen = 0, caches = 0;
 
     wrong = mem_alloc(acpi.cpus * sizeof(*wrong), 16);
     if ( !wrong )
@@ -95,6 +176,7 @@ static void run(void)
             ours[i] = cpuid(leaves[i].leaf, leaves[i].subleaf);
             seen++;
         }
+    topology_get(&topo);
     lost = smp_all(look, NULL);
     if ( lost )
         check_fail("%u CPUs did not answer", lost);
@@ -103,25 +185,30 @@ static void run(void)
         unsigned int bad = wrong[cpus[i]->index].bad;
 
         if ( bad )
-            check_fail("CPU %u: leaf 0x%x.%u e%cx is 0x%x, which differs from the BSP's", cpus[i]->index,
+            check_fail("CPU %u: leaf 0x%x.%u e%cx is 0x%x, which isn't the BSP's or what its ID says", cpus[i]->index,
                        leaves[bad - 1].leaf, leaves[bad - 1].subleaf, wrong[cpus[i]->index].reg,
                        wrong[cpus[i]->index].got);
     }
-    topology_get(&t);
-    if ( leaf_b_valid() )
+    if ( !leaf_b_valid() )
     {
-        if ( t.shift_socket < t.shift_core )
-            check_fail("leaf 0xb: shift %u of the core level is below %u of the thread level", t.shift_socket,
-                       t.shift_core);
-        if ( t.threads_per_core > 1U << t.shift_core ||
-             t.threads_per_core * t.cores_per_socket > 1U << t.shift_socket )
-            check_fail("leaf 0xb: %u threads in shift %u, %u CPUs in shift %u", t.threads_per_core, t.shift_core,
-                       t.threads_per_core * t.cores_per_socket, t.shift_socket);
-        check_level("core", t.shift_core, t.threads_per_core);
-        check_level("socket", t.shift_socket, t.threads_per_core * t.cores_per_socket);
+        if ( topoext() )
+            check_fail("TOPOEXT in leaf 0x80000001 ECX, but leaf 0xb is empty");
     }
-    check_note("%u leaves same on %u CPUs, %u sockets of %u cores of %u threads (%s)", seen, cpus_online, t.sockets,
-               t.cores_per_socket, t.threads_per_core, t.source);
+    else
+    {
+        if ( topo.shift_socket < topo.shift_core )
+            check_fail("leaf 0xb: shift %u of the core level is below %u of the thread level", topo.shift_socket,
+                       topo.shift_core);
+        if ( topo.threads_per_core > 1U << topo.shift_core ||
+             topo.threads_per_core * topo.cores_per_socket > 1U << topo.shift_socket )
+            check_fail("leaf 0xb: %u threads in shift %u, %u CPUs in shift %u", topo.threads_per_core, topo.shift_core,
+                       topo.threads_per_core * topo.cores_per_socket, topo.shift_socket);
+        check_level("core", topo.shift_core, topo.threads_per_core);
+        check_level("socket", topo.shift_socket, topo.threads_per_core * topo.cores_per_socket);
+        caches = check_others(&topo);
+    }
+    check_note("%u leaves same on %u CPUs, %u sockets of %u cores of %u threads (%s), %u caches by them", seen,
+               cpus_online, topo.sockets, topo.cores_per_socket, topo.threads_per_core, topo.source, caches);
 }
 
 const struct check check_cpuid = { "cpuid", "leaves agree with each other", .needs_aps = true, .run = run };

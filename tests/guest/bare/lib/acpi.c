@@ -115,6 +115,19 @@ static void srat_fill(const uint8_t *p, unsigned int len)
     acpi.srat_cpus++;
 }
 
+unsigned int acpi_nodes(void)
+{
+    unsigned int i, k, n = 0;
+
+    for ( i = 0; i < acpi.srat_cpus; i++ )
+    {
+        for ( k = 0; k < i && acpi.srat_cpu[k].domain != acpi.srat_cpu[i].domain; k++ )
+            ;
+        n += k == i;
+    }
+    return n;
+}
+
 void acpi_init(void)
 {
     uint16_t ebda;

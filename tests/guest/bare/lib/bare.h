@@ -209,6 +209,8 @@ struct acpi {
 extern struct acpi acpi;
 void acpi_init(void);
 uint8_t acpi_sum(const void *p, size_t n);
+/* Proximity domains that CPUs are in by the SRAT; 0 without. */
+unsigned int acpi_nodes(void);
 /* Powers off as ACPI says (a machine without Xen); returns if that had no effect. */
 void acpi_poweroff(void);
 
