@@ -195,6 +195,12 @@ def guest_memory(a):
     return base + (1 if a.kernel == "small" else 2) * a.vcpus
 
 
+def most_vcpus(a):
+    """With those that can still be plugged, which cost the machine below as much."""
+    told = [re.fullmatch(r"\s*maxvcpus\s*=\s*(\d+)\s*", l) for l in a.config]
+    return max([a.vcpus] + [int(m.group(1)) for m in told if m])
+
+
 def quoted(option, text):
     """A string of xl.cfg, which knows no escapes."""
     for mark in "\"'":
@@ -331,7 +337,7 @@ def outer_command(a, made, work, logs):
         xen += " iommu=no-sharept,verbose,debug"
     dom0 = "console=hvc0 rdinit=/init panic=0 mitigations=off quiet"
     # Guest memory, what libxl adds for its page tables (1 MiB a vCPU and more), Xen's own, dom0's.
-    outer = a.dom0_memory + guest_memory(a) + 2 * a.vcpus + 512
+    outer = a.dom0_memory + guest_memory(a) + 2 * most_vcpus(a) + 512
     serial = ["-chardev", "stdio,id=com1,signal=off,logfile=%s/console.log" % logs] if a.shell else \
         ["-chardev", "file,id=com1,path=%s/console.log" % logs]
     accel = "tcg,thread=single,tb-size=1024"

@@ -129,6 +129,8 @@ class Bare(LabTest):
                 self.assertEqual(r["apic_mode"], "xapic" if vcpus <= 128 else "x2apic")
                 self.assertEqual(r["max_apic_id"], 2 * (vcpus - 1))
                 self.assertEqual(r["x2apic_at_handover"], vcpus if vcpus > 128 else 0)
+                # Without an option there's a topology only where stock Xen has no guests.
+                self.assertEqual(r["topology"]["source"] == "leaf 0xb", vcpus > 128, r["topology"])
 
     def test_packed(self):
         r = self.bare(288, "--config", "threads_per_core=4")
@@ -136,12 +138,22 @@ class Bare(LabTest):
         t = r["topology"]
         self.assertEqual((t["sockets"], t["cores_per_socket"], t["threads_per_core"]), (1, 72, 4))
 
+    def test_uneven(self):
+        """Neither threads nor cores are a power of two: IDs have gaps on both levels."""
+        r = self.bare(150, "--config", "threads_per_core=3", "--config", "cores_per_socket=10")
+        self.assertEqual((r["apic_mode"], r["max_apic_id"]), ("x2apic", 4 << 6 | 9 << 2 | 2))
+        t = r["topology"]
+        self.assertEqual((t["sockets"], t["cores_per_socket"], t["threads_per_core"]), (5, 10, 3))
+
     def test_srat(self):
-        """Two nodes by vnuma=, with CPUs whose IDs are on both sides of 255."""
-        nodes = ",".join('["pnode=0","size=64","vcpus=%s","vdistances=%s"]' % n
-                         for n in (("0-143", "10,20"), ("144-287", "20,10")))
-        self.bare(288, "--config", "maxvcpus=288", "--config", "threads_per_core=4", "--memory", "128",
-                  "--config", "vnuma=[%s]" % nodes, "--cmdline", "expect.nodes=2")
+        """Two NUMA nodes: the guest holds its tables against what Xen has, this against what was asked for."""
+        vnuma = ",".join('["pnode=0","size=176","vcpus=%s","vdistances=%s"]' % node
+                         for node in (("0-143", "10,20"), ("144-287", "20,10")))
+        r = self.bare(288, "--memory", "352", "--config", "maxvcpus=288", "--config", "threads_per_core=4",
+                      "--config", "vnuma=[%s]" % vnuma, "--cmdline", "expect.nodes=2")
+        self.assertEqual(r["nodes"], [{"domain": 0, "cpus": 144, "first": 0, "last": 143, "memory_mib": 176},
+                                      {"domain": 1, "cpus": 144, "first": 144, "last": 287, "memory_mib": 176}])
+        self.assertIn("expect", {c["name"] for c in r["checks"]})
 
     def test_1024(self):
         r = self.bare(1024, "--config", "cores_per_socket=128", "--config", "threads_per_core=2")

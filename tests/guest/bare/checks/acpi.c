@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * acpi: the tables, above all how the MADT and the SRAT name CPUs.
+ * acpi: the tables, above all how the MADT names CPUs (check srat: how the SRAT does).
  *
  * Checksums of the RSDP and of every table; the MADT's CPUs: processor UID equal to the
  * place in the table, IDs unique, LAPIC structures for IDs below 255 and x2APIC ones from
- * there; the SRAT, if there is one, has each present CPU once, by the same rule.  Says nothing
- * of the AML in the DSDT (iasl looks at that, on the host).
+ * there.  Says nothing of the AML in the DSDT (iasl looks at that, on the host).
  */
 #include "bare.h"
 
@@ -35,49 +34,6 @@ static void check_madt(void)
         if ( c != cpus[i] )
             check_fail("MADT: CPUs %u and %u have ID %u", c->index, cpus[i]->index, c->id);
     }
-}
-
-static void check_srat(void)
-{
-    unsigned int i, seen = 0;
-    uint8_t *times = mem_alloc(cpu_count, 1);
-
-    if ( acpi.srat_error )
-        check_fail("SRAT %s", acpi.srat_error);
-    if ( !times )
-    {
-        check_error("no memory left");
-        return;
-    }
-    for ( i = 0; i < acpi.srat_cpus; i++ )
-    {
-        const struct srat_cpu *s = &acpi.srat_cpu[i];
-        struct cpu *c;
-        unsigned int k;
-
-        if ( !(s->flags & 1) )
-            continue;
-        if ( s->type == SRAT_LAPIC ? s->id >= 255 : s->id < 255 )
-            check_fail("SRAT: ID %u has a structure of type %u", s->id, s->type);
-        c = smp_by_id(s->id);
-        if ( !c )
-        {
-            /* Places for hot-plugged CPUs may be there. */
-            for ( k = 0; k < acpi.cpus && acpi.cpu[k].id != s->id; k++ )
-                ;
-            if ( k == acpi.cpus )
-                check_fail("SRAT: ID %u is not in the MADT", s->id);
-            continue;
-        }
-        for ( k = 0; cpus[k] != c; k++ )
-            ;
-        if ( times[k]++ )
-            check_fail("SRAT: ID %u is there twice", s->id);
-        else
-            seen++;
-    }
-    if ( seen != cpu_count )
-        check_fail("SRAT: has %u of %u CPUs", seen, cpu_count);
 }
 
 static void run(void)
@@ -112,10 +68,8 @@ static void run(void)
         check_madt();
     if ( smp_error )
         check_error("CPUs: %s", smp_error);
-    else if ( acpi.srat )
-        check_srat();
-    check_note("%u tables, %u CPUs in the MADT, %u present, %u IO-APICs, SRAT %s", acpi.tables, acpi.cpus, cpu_count,
-               acpi.ioapics, acpi.srat ? "ok" : "absent");
+    check_note("%u tables, %u CPUs in the MADT, %u present, %u IO-APICs", acpi.tables, acpi.cpus, cpu_count,
+               acpi.ioapics);
 }
 
-const struct check check_acpi = { "acpi", "tables' checksums, MADT, SRAT", .run = run };
+const struct check check_acpi = { "acpi", "tables' checksums, MADT", .run = run };

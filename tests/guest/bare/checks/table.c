@@ -3,7 +3,7 @@
 #include "bare.h"
 
 #define CHECKS(X) \
-    X(boot) X(acpi) X(smp) X(apicid) X(cpuid) X(ipi) X(ioreq) X(mmio) X(timer) X(bench) \
+    X(boot) X(acpi) X(mptable) X(srat) X(smp) X(apicid) X(cpuid) X(ipi) X(ioreq) X(mmio) X(timer) X(bench) \
     X(vtd_dmar) X(vtd_reset) X(vtd_queue) X(vtd_msi) X(vtd_modes) X(vtd_edge) X(vtd_level) X(vtd_sid) X(vtd_faults) \
     X(vtd_events) X(vtd_compat) X(vtd_multi) X(vtd_msix) X(vtd_table) X(vtd_order) X(vtd_robust) X(vtd_hostile)
 

@@ -98,12 +98,19 @@ static void srat_count(const uint8_t *p, unsigned int len)
 {
     if ( (p[0] == SRAT_LAPIC && len >= 16) || (p[0] == SRAT_X2APIC && len >= 24) )
         acpi.srat_cpus++;
+    else if ( p[0] == SRAT_MEMORY && len >= 40 )
+        acpi.srat_mems++;
+    else
+        acpi.srat_others++;
 }
 
 static void srat_fill(const uint8_t *p, unsigned int len)
 {
     struct srat_cpu *c = &acpi.srat_cpu[acpi.srat_cpus];
 
+    if ( p[0] == SRAT_MEMORY && len >= 40 )
+        acpi.srat_mem[acpi.srat_mems++] = (struct srat_mem){ .base = get64(p + 8), .size = get64(p + 16),
+                                                             .domain = get32(p + 2), .flags = get32(p + 28) };
     if ( p[0] == SRAT_LAPIC && len >= 16 )
         *c = (struct srat_cpu){ .id = p[3], .domain = p[2] | (get32(p + 8) & 0xffffff00U), .flags = get32(p + 4),
                                 .type = SRAT_LAPIC };
@@ -113,19 +120,6 @@ static void srat_fill(const uint8_t *p, unsigned int len)
     else
         return;
     acpi.srat_cpus++;
-}
-
-unsigned int acpi_nodes(void)
-{
-    unsigned int i, k, n = 0;
-
-    for ( i = 0; i < acpi.srat_cpus; i++ )
-    {
-        for ( k = 0; k < i && acpi.srat_cpu[k].domain != acpi.srat_cpu[i].domain; k++ )
-            ;
-        n += k == i;
-    }
-    return n;
 }
 
 void acpi_init(void)
@@ -161,6 +155,8 @@ void acpi_init(void)
             acpi.madt = h;
         else if ( !memcmp(h->sig, "SRAT", 4) )
             acpi.srat = h;
+        else if ( !memcmp(h->sig, "SLIT", 4) )
+            acpi.slit = h;
         else if ( !memcmp(h->sig, "FACP", 4) )
             acpi.fadt = h;
     }
@@ -188,12 +184,30 @@ void acpi_init(void)
     {
         acpi.srat_error = each(acpi.srat, 48, srat_count);
         acpi.srat_cpu = mem_alloc(acpi.srat_cpus * sizeof(*acpi.srat_cpu), 16);
-        acpi.srat_cpus = 0;
-        if ( acpi.srat_cpu )
+        acpi.srat_mem = mem_alloc(acpi.srat_mems * sizeof(*acpi.srat_mem), 16);
+        acpi.srat_cpus = acpi.srat_mems = 0;
+        if ( acpi.srat_cpu && acpi.srat_mem )
             each(acpi.srat, 48, srat_fill);
         else
             acpi.error = "not enough memory for the SRAT's list";
     }
+}
+
+unsigned int acpi_nodes(void)
+{
+    unsigned int i, k, n = 0;
+
+    for ( i = 0; i < acpi.srat_cpus; i++ )
+    {
+        const struct srat_cpu *c = acpi.srat_cpu;
+
+        if ( !(c[i].flags & SRAT_ENABLED) )
+            continue;
+        for ( k = 0; k < i && !(c[k].domain == c[i].domain && (c[k].flags & SRAT_ENABLED)); k++ )
+            ;
+        n += k == i;
+    }
+    return n;
 }
 
 void acpi_poweroff(void)

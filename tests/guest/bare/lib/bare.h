@@ -166,6 +166,19 @@ void xen_shutdown(unsigned int reason);
 /* A page of RAM: away, and there again, with other content. */
 bool xen_page_give_back(uint64_t address);
 bool xen_page_take(uint64_t address);
+/* Does Xen have RAM there, whatever the memory map calls it?  Anything else is the device model's. */
+bool xen_page_is_ram(uint64_t address);
+
+/* The virtual NUMA nodes that the toolstack chose. */
+struct xen_numa_range { uint64_t base, size; uint32_t node; };
+struct xen_numa {
+    unsigned int nodes, ranges, vcpus;  /* no nodes: the guest has no such topology */
+    uint32_t *vcpu_node;                /* by the vCPU's number */
+    uint32_t *distance;                 /* nodes * nodes */
+    struct xen_numa_range *range;
+};
+/* Returns NULL, or what is wrong. */
+const char *xen_numa_get(struct xen_numa *n);
 
 /* ---- time (time.c) ---- */
 extern uint32_t tsc_khz;
@@ -190,26 +203,30 @@ struct madt_cpu { uint32_t uid, id, flags; uint8_t type; };
 #define MADT_ONLINE_CAPABLE 2U
 
 struct srat_cpu { uint32_t id, domain, flags; uint8_t type; };
+struct srat_mem { uint64_t base, size; uint32_t domain, flags; };
 #define SRAT_LAPIC          0
+#define SRAT_MEMORY         1
 #define SRAT_X2APIC         2
+#define SRAT_ENABLED        1U
 
 struct acpi {
     const char *error;                  /* why there's nothing else here, or NULL */
     uint64_t rsdp;
     struct acpi_header *table[64];      /* as listed by the XSDT or RSDT, then the DSDT */
     unsigned int tables;
-    struct acpi_header *root, *madt, *srat, *fadt, *dsdt;
+    struct acpi_header *root, *madt, *srat, *slit, *fadt, *dsdt;
     struct madt_cpu *cpu;               /* in the MADT's order */
     unsigned int cpus, ioapics;
     struct srat_cpu *srat_cpu;
-    unsigned int srat_cpus;
+    struct srat_mem *srat_mem;
+    unsigned int srat_cpus, srat_mems, srat_others; /* the last: structures of any other kind */
     uint32_t lapic_base, pm1a_cnt, pm_timer;
     const char *madt_error, *srat_error; /* structure that can't be parsed */
 };
 extern struct acpi acpi;
 void acpi_init(void);
 uint8_t acpi_sum(const void *p, size_t n);
-/* Proximity domains that CPUs are in by the SRAT; 0 without. */
+/* Proximity domains that have CPUs; 0 without an SRAT. */
 unsigned int acpi_nodes(void);
 /* Powers off as ACPI says (a machine without Xen); returns if that had no effect. */
 void acpi_poweroff(void);

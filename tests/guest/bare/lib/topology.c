@@ -27,7 +27,7 @@ void topology_get(struct topology *t)
     {
         t->source = "leaf 0xb";
         r = cpuid(0xb, 0);
-        t->threads_per_core = r.b & 0xffff;
+        t->threads_per_core = r.b & 0xffff ? r.b & 0xffff : 1;
         t->shift_core = r.a & 31;
         r = cpuid(0xb, 1);
         logical = r.b & 0xffff;

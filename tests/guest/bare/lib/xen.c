@@ -3,6 +3,7 @@
 #include "bare.h"
 
 #include <xen/xen.h>
+#include <xen/errno.h>
 #include <xen/sched.h>
 #include <xen/event_channel.h>
 #include <xen/memory.h>
@@ -95,4 +96,45 @@ bool xen_page_give_back(uint64_t address)
 bool xen_page_take(uint64_t address)
 {
     return page_op(XENMEM_populate_physmap, address);
+}
+
+bool xen_page_is_ram(uint64_t address)
+{
+    struct xen_hvm_get_mem_type t = { .domid = DOMID_SELF, .pfn = address >> 12 };
+
+    return xen_cpuid_base && !hypercall2(__HYPERVISOR_hvm_op, HVMOP_get_mem_type, (uintptr_t)&t) &&
+           (t.mem_type == HVMMEM_ram_rw || t.mem_type == HVMMEM_ram_ro);
+}
+
+const char *xen_numa_get(struct xen_numa *n)
+{
+    struct xen_vnuma_topology_info t = { .domid = DOMID_SELF };
+    struct xen_vmemrange *ranges;
+    unsigned int i;
+    long ret;
+
+    memset(n, 0, sizeof(*n));
+    /* Without room it tells how much there is. */
+    ret = hypercall2(__HYPERVISOR_memory_op, XENMEM_get_vnumainfo, (uintptr_t)&t);
+    if ( ret == -XEN_EOPNOTSUPP )
+        return NULL;
+    if ( ret != -XEN_ENOBUFS )
+        return "XENMEM_get_vnumainfo, asked for the numbers, ended otherwise";
+    n->nodes = t.nr_vnodes;
+    n->vcpus = t.nr_vcpus;
+    n->ranges = t.nr_vmemranges;
+    n->vcpu_node = mem_alloc(n->vcpus * sizeof(*n->vcpu_node), 16);
+    n->distance = mem_alloc(n->nodes * n->nodes * sizeof(*n->distance), 16);
+    n->range = mem_alloc(n->ranges * sizeof(*n->range), 16);
+    ranges = mem_alloc(n->ranges * sizeof(*ranges), 16);
+    if ( !n->vcpu_node || !n->distance || !n->range || !ranges )
+        return "no memory left";
+    set_xen_guest_handle(t.vdistance.h, n->distance);
+    set_xen_guest_handle(t.vcpu_to_vnode.h, n->vcpu_node);
+    set_xen_guest_handle(t.vmemrange.h, ranges);
+    if ( hypercall2(__HYPERVISOR_memory_op, XENMEM_get_vnumainfo, (uintptr_t)&t) )
+        return "XENMEM_get_vnumainfo failed";
+    for ( i = 0; i < n->ranges; i++ )
+        n->range[i] = (struct xen_numa_range){ ranges[i].start, ranges[i].end - ranges[i].start, ranges[i].nid };
+    return NULL;
 }
