@@ -97,6 +97,11 @@ def boot(figures, ratio):
             growth = [side[n]["last8_mean"] / side[n]["first8_mean"] for side in (ours, stock)]
             ratio("boot: last eight CPUs / first eight, %s vCPUs, %s" % (n, kind), growth[0], judged)
             ratio("boot: the same on stock, %s vCPUs, %s" % (n, kind), growth[1], None)
+        if kind == "seconds":
+            for what, of in (("with scheduling domains", ours),
+                             ("without, isolcpus=domain", figures["isolated"]["ours"])):
+                ratio("boot: last eight CPUs / first eight, %s vCPUs, %s" % (sizes[-1], what),
+                      of[sizes[-1]]["last8_mean"] / of[sizes[-1]]["first8_mean"], None)
 
 
 def main(args):

@@ -5,7 +5,6 @@ import unittest
 
 from lab import LabTest
 from test_passthrough import Queues
-from test_vcpu_set import Steps
 from test_viommu import Interrupts
 
 
@@ -62,18 +61,6 @@ class Passthrough(Queues):
     def test_debian_288(self):
         self.nvme(288, [5, 100, 200, 254, 255, 256, 270, 287], "--config", "threads_per_core=4", "--kernel", "debian",
                   "--timeout", "7200", record="debian-288-nvme")
-
-
-class VcpuSet(Steps):
-    """xl vcpu-set on both sides of 128 and of 256: a loaded guest in emulation takes minutes for each step."""
-
-    def test_128(self):
-        """Of the DSDT for many vCPUs, Processor and Device objects."""
-        self.steps(126, 132, [130, 127, 129, 2], "--viommu")
-
-    def test_256(self):
-        """APIC IDs as the vCPUs' numbers, with interrupt remapping."""
-        self.steps(254, 260, [258, 255, 257, 253], "--viommu", "--config", "threads_per_core=4")
 
 
 if __name__ == "__main__":

@@ -88,6 +88,18 @@ class VcpuSet(Steps):
         """Few of more than 128: that DSDT, its registers, and interrupt remapping."""
         self.steps(4, 132, [8, 2, 6, 4], "--viommu")
 
+    def around(self, first, most, steps, *args):
+        # Linux builds its scheduling domains anew for each CPU, which takes most of the time in emulation.
+        self.steps(first, most, steps, "--viommu", "--cmdline", "isolcpus=domain,1-%d" % (most - 1), *args)
+
+    def test_128(self):
+        """Around 128, where the DSDT and the number of IOREQ pages change."""
+        self.around(126, 132, [130, 127, 129, 126])
+
+    def test_256(self):
+        """Around 256, with APIC IDs as the vCPUs' numbers."""
+        self.around(254, 260, [258, 255, 257, 254], "--config", "threads_per_core=4")
+
     def test_one_by_one(self):
         """Objects of both kinds, Processor and Device, of LAPIC and of x2APIC structures, and long names."""
         self.one_by_one(4, 264, [130, 127, 63, 64, 258, -130, -258, 130], "--viommu", "--memory", "512")
