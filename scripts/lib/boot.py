@@ -30,6 +30,9 @@ PHYSICAL = {
     "e1000e": "-device e1000e,addr=0x%(slot)x",
     # Several vectors by MSI, which no other of QEMU's devices has.
     "xhci": "-device nec-usb-xhci,msi=on,msix=off,addr=0x%(slot)x",
+    # A virtual function of a card whose physical one is dom0's.
+    "igbvf": "-netdev hubport,id=net%(n)d,hubid=%(n)d -device pcie-root-port,id=port%(n)d,chassis=%(n)d,addr=0x%(slot)x"
+             " -device igb,bus=port%(n)d,netdev=net%(n)d",
 }
 PHYSICAL_SLOT = 0x10
 PHYSICAL_SLOTS = range(2, 0x1f)
@@ -92,7 +95,7 @@ def parse(argv):
                    help="a virtual VT-d unit: interrupt remapping, and so interrupts for CPUs whose APIC ID is above 254")
     g.add_argument("--dm-args", action="append", default=[], metavar="TEXT",
                    help="words for the guest's device model, such as '-device edu' (may be repeated)")
-    g.add_argument("--passthrough", action="append", default=[], metavar="nvme|e1000e|xhci[,PROP=VALUE...]",
+    g.add_argument("--passthrough", action="append", default=[], metavar="nvme|e1000e|xhci|igbvf[,PROP=VALUE...]",
                    help="give the guest a device of the machine below it, which gets an IOMMU then; with properties"
                    " that the outer QEMU is to give it, such as nvme,msix_qsize=1; addr=0x14 is its slot there"
                    " (may be repeated)")
@@ -223,8 +226,16 @@ def physical_slots(a):
     return slots
 
 
-def physical_bdfs(a):
-    return ["00:%02x.0" % slot for slot in physical_slots(a)]
+def physical_bdfs(a, function="10.0"):
+    """The devices; behind a port, whose bus is numbered in the order of slots, a function: the first virtual one."""
+    slots = physical_slots(a)
+    ports = sorted(slot for device, slot in zip(a.passthrough, slots) if device.split(",")[0] == "igbvf")
+    return ["%02x:%s" % (ports.index(slot) + 1, function) if slot in ports else "00:%02x.0" % slot for slot in slots]
+
+
+def parents(a):
+    """The physical functions of virtual ones among them."""
+    return [bdf for bdf in physical_bdfs(a, "00.0") if bdf.endswith(":00.0")]
 
 
 def physical_args(a, logs):
@@ -317,8 +328,8 @@ def lab_archive(a, made, work):
     with open(lab + "/guest.cfg", "w", encoding="utf-8") as f:
         f.write(cfg)
     with open(lab + "/settings", "w", encoding="utf-8") as f:
-        f.write("LAB_SHELL=%s\nXL_VERBOSE=%s\nASSIGNABLE='%s'\n" %
-                ("1" if a.shell else "", "-vvv" if a.verbose else "", " ".join(physical_bdfs(a))))
+        f.write("LAB_SHELL=%s\nXL_VERBOSE=%s\nASSIGNABLE='%s'\nPARENTS='%s'\n" %
+                ("1" if a.shell else "", "-vvv" if a.verbose else "", " ".join(physical_bdfs(a)), " ".join(parents(a))))
     cpio(work + "/tree", work + "/lab.cpio")
     shutil.copyfile(lab + "/guest.cfg", work + "/guest.cfg")
     with open(work + "/initrd", "wb") as out:

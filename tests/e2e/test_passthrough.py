@@ -248,6 +248,39 @@ done
         self.assertEqual(self.linux(), 0)
 
 
+class VirtualFunction(Given):
+    """A function of a network card whose physical one is dom0's, by Debian's igb and igbvf."""
+
+    # The driver has the card send its queue's interrupt every other second while there's a link.
+    RUN = r"""#!/bin/sh
+d=$(echo /sys/bus/pci/drivers/igbvf/0000:*/net/*)
+d=${d##*/}
+ip link set "$d" up
+irq=$(awk -v n="$d-rx-0" '$NF == n { print $1 + 0 }' /proc/interrupts)
+counts() { awk -v irq="$irq:" -v c="$1" '$1 == irq { for (i = 0; i < 4; i++) if (i == c) here = $(i + 2); else other += $(i + 2)
+    print here, other, $6 }' /proc/interrupts; }
+for cpu in 3 0 2; do
+    echo $cpu > "/proc/irq/$irq/smp_affinity_list" || exit 1
+    sleep 3
+    before=$(counts $cpu)
+    sleep 8
+    echo "@vf $cpu $before $(counts $cpu)"
+done
+"""
+
+    def test_4(self):
+        o = self.boot("--kernel", "debian", "--viommu", "--passthrough", "igbvf", "--run", self.temporary(self.RUN),
+                      "--after", self.temporary("xl debug-keys i\nsleep 1\n"))
+        log = self.log(o, "guest.log")
+        seen = re.findall(r"^@vf (\d) (\d+) (\d+) IR-PCI-MSIX\S* (\d+) (\d+) IR-PCI-MSIX\S*$", log, re.M)
+        self.assertEqual([s[0] for s in seen], ["3", "0", "2"], log)
+        for cpu, here, elsewhere, here_after, elsewhere_after in seen:
+            self.assertGreaterEqual(int(here_after) - int(here), 2, log)
+            self.assertEqual(elsewhere_after, elsewhere, log)
+        self.clean(o)
+        self.assertNotRegex(self.log(o, "console.log").rsplit("(XEN) IRQ information:", 1)[1], r"\bd[1-9]\d*:")
+
+
 class Life(Given):
     """An assigned disk with one interrupt, which goes where the guest's user wants it, through what guests go through."""
 
