@@ -15,7 +15,7 @@ guest_says() {
 }
 step=0
 guest_says waiting
-for n in %(steps)s; do
+for n in %s; do
     xl vcpu-set -i guest $n
     echo "vcpu-set $n: $?"
     step=$((step + 1))
@@ -59,7 +59,7 @@ class Steps(LabTest):
 
     def steps(self, first, most, steps, *args):
         said = self.guest(first, most, ["0-%d" % (n - 1) for n in steps],
-                          DURING % {"first": first, "steps": " ".join(map(str, steps))}, *args)
+                          DURING % " ".join(map(str, steps)), *args)
         self.assertEqual(re.findall(r"^vcpu-set (\d+): 0$", said, re.M), [str(n) for n in steps], said)
         self.assertNotRegex(said, "(?i)error|warning|not taken")
 

@@ -127,12 +127,31 @@ static void look_without(struct cpu *me, uint32_t max, uint32_t vendor, const st
     }
 }
 
+/* Leaves 4 and 0x8000001d have one layout, but for the count of cores. */
+static void look_caches(struct cpu *me, uint32_t leaf, const char *sharing, unsigned int shift_core,
+                        unsigned int shift_socket)
+{
+    unsigned int sub;
+
+    for ( sub = 0; sub < 8; sub++ )
+    {
+        struct regs4 r = cpuid(leaf, sub);
+
+        if ( !(r.a & 0x1f) )
+            break;
+        if ( leaf == 4 )
+            same(me, "leaf 4 EAX[31:26], IDs for cores of a socket less one", sub,
+                 least(1U << (shift_socket - shift_core), 64) - 1, r.a >> 26);
+        same(me, sharing, sub, least(1U << ((r.a >> 5 & 7) < 3 ? shift_core : shift_socket), 4096) - 1,
+             r.a >> 14 & 0xfff);
+    }
+}
+
 static void look_amd(struct cpu *me, unsigned int threads, unsigned int logical, unsigned int shift_core,
                      unsigned int shift_socket)
 {
     uint32_t ext = cpuid(0x80000000U, 0).a, features = cpuid(0x80000001U, 0).c;
     uint32_t core = me->id >> shift_core & ((1U << (shift_socket - shift_core)) - 1);
-    unsigned int sub;
     struct regs4 r;
 
     same(me, "leaf 0x80000001 ECX[1], CmpLegacy", 0, logical > 1, features >> 1 & 1);
@@ -157,14 +176,7 @@ static void look_amd(struct cpu *me, unsigned int threads, unsigned int logical,
     r = cpuid(0x80000005U, 0);
     if ( (r.c >> 24) && (r.c >> 16 & 0xff) && (r.c & 0xff) )
         same(me, "leaf 0x8000001d EAX[7:0], the L1 data cache", 0, 0x21, cpuid(0x8000001dU, 0).a & 0xff);
-    for ( sub = 0; sub < 8; sub++ )
-    {
-        r = cpuid(0x8000001dU, sub);
-        if ( !(r.a & 0x1f) )
-            break;
-        same(me, "leaf 0x8000001d EAX[25:14], IDs that share a cache less one", sub,
-             least(1U << ((r.a >> 5 & 7) < 3 ? shift_core : shift_socket), 4096) - 1, r.a >> 14 & 0xfff);
-    }
+    look_caches(me, 0x8000001dU, "leaf 0x8000001d EAX[25:14], IDs that share a cache less one", shift_core, shift_socket);
 }
 
 /* Leaves of topology, on each CPU. */
@@ -215,16 +227,8 @@ static void look_topology(struct cpu *me, void *arg)
     if ( logical > 1 )
         same(me, "leaf 1 EBX[23:16], CPUs in a socket (AMD), or IDs for them", 0,
              least(amd ? logical : 1U << shift_socket, 255), l1.b >> 16 & 0xff);
-    for ( sub = 0; l0.a >= 4 && sub < 8; sub++ )
-    {
-        r = cpuid(4, sub);
-        if ( !(r.a & 0x1f) )
-            break;
-        same(me, "leaf 4 EAX[31:26], IDs for cores of a socket less one", sub,
-             least(1U << (shift_socket - shift_core), 64) - 1, r.a >> 26);
-        same(me, "leaf 4 EAX[25:14], IDs that share a cache less one", sub,
-             least(1U << ((r.a >> 5 & 7) < 3 ? shift_core : shift_socket), 4096) - 1, r.a >> 14 & 0xfff);
-    }
+    if ( l0.a >= 4 )
+        look_caches(me, 4, "leaf 4 EAX[25:14], IDs that share a cache less one", shift_core, shift_socket);
     if ( amd )
         look_amd(me, threads, logical, shift_core, shift_socket);
 }
