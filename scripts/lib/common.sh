@@ -153,7 +153,7 @@ in_root() {
     # shellcheck disable=SC2016
     env -i PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 \
         SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" JOBS="$JOBS" CCACHE_DIR=/cache/ccache CCACHE_MAXSIZE=3G \
-        CCACHE_COMPILERCHECK=content \
+        CCACHE_COMPILERCHECK=content CCACHE_BASEDIR=/cache/build CCACHE_NOHASHDIR=1 \
         unshare --mount --propagation private bash -euc '
             root=$1 repo=$2 cache=$3 user=$4 tests=$5 trees=$6; shift 6
             mount --bind "$root" "$root" # a mount point, so that a script in there can do the same
