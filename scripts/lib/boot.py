@@ -102,6 +102,8 @@ def parse(argv):
     m = p.add_argument_group("the machine below it")
     m.add_argument("--stock", nargs="?", const="all", choices=("all", "xen", "qemu"), metavar="xen|qemu",
                    help="Xen, tools and device model without our files and patches, or only some: xen (with its tools), qemu")
+    m.add_argument("--debug", action="store_true",
+                   help="a hypervisor with its assertions, and with Flask (--xen-args xsm=flask)")
     m.add_argument("--xen-args", default="", metavar="TEXT", help="added to Xen's command line")
     m.add_argument("--dom0-args", default="", metavar="TEXT", help="added to dom0's kernel's command line")
     m.add_argument("--dom0-memory", type=int, default=768, metavar="MIB", help="default 768")
@@ -169,7 +171,8 @@ def build(a):
     made = {}
     # The outer machine and the guest are the same in any case: only what is between them may be stock.
     stock = {None: [], "all": ["--stock"]}.get(a.stock, ["--stock=%s" % a.stock])
-    for args, names in (([], ["qemu", "tools"] + guest), (stock, ["xen", "dom0"])):
+    debug = ["--debug"] if a.debug else []
+    for args, names in (([], ["qemu", "tools"] + guest), (stock + debug, ["xen", "dom0"])):
         r = subprocess.run(command + args + names, stdout=subprocess.PIPE, text=True, check=False)
         if r.returncode:
             raise Failed(SETUP, "build", "what the lab needs could not be built (see above)")
@@ -638,7 +641,8 @@ def main(argv):
 
     if run and run.report:
         report.update(run.report)
-    report.update(ok=failed is None, vcpus=a.vcpus, flavour={None: "patched", "all": "stock"}.get(a.stock, "stock %s" % a.stock), logs=logs)
+    flavour = {None: "patched", "all": "stock"}.get(a.stock, "stock %s" % a.stock) + (" debug" if a.debug else "")
+    report.update(ok=failed is None, vcpus=a.vcpus, flavour=flavour, logs=logs)
     if run:
         report.update(times=run.times, checks=run.checks, xl=[l for l in run.xl if "error" in l or "ERROR" in l])
     if failed:
