@@ -1547,6 +1547,7 @@ static void test_places(void)
         if ( page )
         {
             page[0] = good;
+            page[1] = 0; /* Not what a debug build of Xen leaves in new RAM. */
             xenforeignmemory_unmap(fh, page, 1);
         }
         check_inject(&d, "RAM that came", 256 + 256 * i, 0x23);
@@ -1582,6 +1583,7 @@ static void test_places(void)
         if ( page )
         {
             page[0] = 0;
+            page[1] = 0;
             xenforeignmemory_unmap(fh, page, 1);
         }
         inv_global(&d);
