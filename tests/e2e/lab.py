@@ -72,3 +72,23 @@ class LabTest(unittest.TestCase):
         f.close()
         os.chmod(f.name, mode)
         return f.name
+
+    # Each configuration on its own, in dom0: what xl says of it, and what of a guest there is then.
+    TRIES = """
+for f in /lab/refuse-*; do
+    xl create "$f" 2>&1 | sed "s|^|${f##*-}: |"
+    xl list | awk -v f="${f##*-}" 'NR > 2 { print f ": left: " $0 }'
+done
+"""
+
+    def refused(self, rows):
+        """Each row's lines of xl.cfg are refused with the row's words, and leave no guest."""
+        files = []
+        for n, (lines, _) in enumerate(rows):
+            cfg = self.temporary('name="refused"\ntype="hvm"\nmemory=64\nkernel="/lab/kernel"\n%s\n' % "\n".join(lines))
+            files += ["--file", "%s:refuse-%d" % (cfg, n)]
+        said = self.log(self.boot("--guest", "bare", *files, "--before", self.temporary(self.TRIES)), "xl.log")
+        self.assertNotIn("left:", said)
+        for n, (lines, words) in enumerate(rows):
+            with self.subTest(config=lines):
+                self.assertIn(words, "\n".join(re.findall(r"^%d: (.*)" % n, said, re.M)))

@@ -126,7 +126,7 @@ class Linux(Interrupts):
 
     def test_288(self):
         """All online; every kind of interrupt reaches CPUs on both sides of ID 255, also while it moves about."""
-        o = self.irqs(288, "--config", "threads_per_core=4", cpus=[0, 100, 254, 255, 256, 270, 287], churn=30,
+        o = self.irqs(288, "--config", "threads_per_core=4", cpus=[0, 100, 254, 255, 256, 270, 287], requests=20, churn=10,
                       then=self.LSTOPO)
         self.assertEqual(o.report["apic_ids"], "0-287")
         topology = o.report["topology"]  # By lscpu.
