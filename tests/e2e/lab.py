@@ -75,20 +75,27 @@ class LabTest(unittest.TestCase):
 
     # Each configuration on its own, in dom0: what xl says of it, and what of a guest there is then.
     TRIES = """
-for f in /lab/refuse-*; do
-    xl create "$f" 2>&1 | sed "s|^|${f##*-}: |"
+for f in /lab/try-*; do
+    xl create %s "$f" 2>&1 | sed "s|^|${f##*-}: |"
     xl list | awk -v f="${f##*-}" 'NR > 2 { print f ": left: " $0 }'
+    ! xl domid tried > /dev/null 2>&1 || xl destroy tried
 done
 """
 
-    def refused(self, rows):
-        """Each row's lines of xl.cfg are refused with the row's words, and leave no guest."""
+    def tried(self, rows, options="", common=()):
+        """What xl create says, with these options, to each row's lines of xl.cfg and the common ones; the guest that it
+        may have made is listed with "left: " in front, and destroyed.
+        """
         files = []
-        for n, (lines, _) in enumerate(rows):
-            cfg = self.temporary('name="refused"\ntype="hvm"\nmemory=64\nkernel="/lab/kernel"\n%s\n' % "\n".join(lines))
-            files += ["--file", "%s:refuse-%d" % (cfg, n)]
-        said = self.log(self.boot("--guest", "bare", *files, "--before", self.temporary(self.TRIES)), "xl.log")
-        self.assertNotIn("left:", said)
-        for n, (lines, words) in enumerate(rows):
+        for n, lines in enumerate(rows):
+            lines = ('name="tried"', 'type="hvm"', 'kernel="/lab/kernel"', *common, *lines)
+            files += ["--file", "%s:try-%d" % (self.temporary("\n".join(lines) + "\n"), n)]
+        said = self.log(self.boot("--guest", "bare", *files, "--before", self.temporary(self.TRIES % options)), "xl.log")
+        return [re.findall(r"^%d: (.*)" % n, said, re.M) for n in range(len(rows))]
+
+    def refused(self, rows):
+        """Each row's lines of xl.cfg are refused with the row's words in one line, and leave no guest."""
+        for (lines, words), said in zip(rows, self.tried([r[0] for r in rows], common=["memory=64"])):
             with self.subTest(config=lines):
-                self.assertIn(words, "\n".join(re.findall(r"^%d: (.*)" % n, said, re.M)))
+                self.assertEqual([l for l in said if l.startswith("left: ")], [])
+                self.assertEqual(sum(words in l for l in said), 1, said)

@@ -9,17 +9,14 @@ from lab import LabTest
 # A disk of the device model's, by MSI: after each change its interrupts still arrive on the first and the last CPU.
 DISK = "-device ahci,id=ahci,addr=0x5 -drive if=none,id=a,format=raw,file=/lab/disk -device ide-hd,drive=a,bus=ahci.0"
 CHECK = r"""
+. /etc/interrupts.sh
 check_disk() {
     irq=$(for f in /sys/bus/pci/devices/0000:00:05.0/msi_irqs/*; do echo "${f##*/}"; done | tail -n 1)
     for cpu in 0 $LAST; do
         echo $cpu > /proc/irq/$irq/smp_affinity_list || { echo "no affinity for CPU $cpu"; return 1; }
-        count() { awk -v irq="$irq:" -v c=$((cpu + 2)) '$1 == irq { print $c }' /proc/interrupts; }
-        dd if=/dev/sda of=/dev/null bs=4096 count=1 iflag=direct 2> /dev/null || return 1
-        before=$(count)
-        dd if=/dev/sda of=/dev/null bs=4096 count=20 iflag=direct 2> /dev/null || return 1
-        n=$(($(count) - before))
-        echo "@disk $1 cpu $cpu interrupts $n"
-        [ $n -ge 20 ] || return 1
+        read_blocks sda 1 && counted $irq $cpu read_blocks sda 20 || return 1
+        echo "@disk $1 cpu $cpu interrupts $here elsewhere $elsewhere"
+        [ $here -ge 20 ] && [ $elsewhere = 0 ] || return 1
     done
     ! dmesg | grep -E 'No irq handler|no vector|timeout|DMAR: .*fault|BUG:'
 }

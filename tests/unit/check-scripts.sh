@@ -7,7 +7,7 @@ cd "$1" || exit 1
 rc=0
 shell=$(grep -rlE '^#!.*(bash|/sh)' scripts tests .ci)
 # shellcheck disable=SC2086
-shellcheck -x -e SC1091,SC2034 $shell scripts/lib/*.sh || rc=1
+shellcheck -x -e SC1091,SC2034 $shell scripts/lib/*.sh tests/guest/linux/interrupts.sh || rc=1
 for f in scripts/lib/*.py tests/*/*.py tests/*/*/*.py; do
     python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$f" || rc=1
 done

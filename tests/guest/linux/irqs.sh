@@ -14,6 +14,8 @@
 # "@irq DISK KIND CPU counted-there counted-elsewhere", and for the churn
 # "@churn DISK reads interrupts moves counted-elsewhere": on a CPU that it was never sent to.
 
+# shellcheck source=tests/guest/linux/interrupts.sh
+. /etc/interrupts.sh
 DISKS=${DISKS:?} CPUS=${CPUS:?} REQUESTS=${REQUESTS:-50} CHURN=${CHURN:-0}
 status=0
 fail() { echo "irqs: $*"; status=1; }
@@ -34,15 +36,6 @@ disk_of() {
     return 1
 }
 
-# "their-count all-others": $1 is a list of interrupts, $2 one of CPUs.
-counts() {
-    awk -v want=" $1 " -v cpus=" $2 " '
-        NR == 1 { for (i = 1; i <= NF; i++) if (index(cpus, " " substr($i, 4) " ")) col[i + 1] = 1; n = NF; next }
-        { name = $1; sub(/:/, "", name); if (!index(want, " " name " ")) next
-          for (i = 2; i <= n + 1; i++) if (i in col) here += $i; else other += $i }
-        END { print here + 0, other + 0 }' /proc/interrupts
-}
-kind() { awk -v want=" $1 " '{ name = $1; sub(/:/, "", name); if (index(want, " " name " ")) for (i = NF; i > 1; i--) if ($i ~ /^IR-|^PCI-|^IO-APIC/) { print $i; exit } }' /proc/interrupts; }
 # Each page by a request of its own: not all controllers take dd's buffer for direct reads.
 read_disk() {
     name=$(disk_of "$1") && echo 0 > "/sys/block/$name/queue/read_ahead_kb" && blockdev --flushbufs "/dev/$name" &&
@@ -65,13 +58,10 @@ for disk in $DISKS; do
     for cpu in $CPUS; do
         spread "$cpu" "$irqs" 2> /tmp/err || { fail "$disk: interrupt $irqs can't go to CPU $cpu: $(cat /tmp/err)"; continue; }
         read_disk "$disk" 1 # one may be on its way to the CPU before
-        before=$(counts "$irqs" "$cpu")
-        read_disk "$disk" "$REQUESTS" || fail "$disk can't be read"
-        after=$(counts "$irqs" "$cpu")
-        there=$((${after% *} - ${before% *})) elsewhere=$((${after#* } - ${before#* }))
-        echo "@irq $disk $(kind "$irqs") $cpu $there $elsewhere"
-        if [ "$there" -lt "$REQUESTS" ] || [ "$elsewhere" -ne 0 ]; then
-            fail "$disk: of $REQUESTS interrupts $there arrived on CPU $cpu and $elsewhere elsewhere"
+        counted "$irqs" "$cpu" read_disk "$disk" "$REQUESTS" || { fail "$disk can't be read"; continue; }
+        echo "@irq $disk $(kind "$irqs") $cpu $here $elsewhere"
+        if [ "$here" -lt "$REQUESTS" ] || [ "$elsewhere" -ne 0 ]; then
+            fail "$disk: of $REQUESTS interrupts $here arrived on CPU $cpu and $elsewhere elsewhere"
         fi
     done
 done

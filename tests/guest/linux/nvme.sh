@@ -12,6 +12,8 @@
 # the sum of all data as "@data MD5 BYTES SERIAL", with more than one "@both DISK IRQ INTERRUPTS
 # CHIP KIND" of the time when all were busy, and the seconds between which the load ran as "@load FROM TO".
 
+# shellcheck source=tests/guest/linux/interrupts.sh
+. /etc/interrupts.sh
 CPUS=${CPUS:?} BLOCKS=${BLOCKS:-64} DISKS=${DISKS:-1}
 status=0
 fail() { echo "nvme: $*"; status=1; }
@@ -26,31 +28,6 @@ queue_of() {
         return
     done
 }
-# What the kernel has an interrupt by: IR-PCI-MSIX, xen-pirq or another.
-kind() {
-    awk -v irq="$1:" '$1 == irq { for (i = 2; i <= NF; i++) if ($i ~ /^[A-Za-z]/) { sub(/-0000:.*/, "", $i); print $i; exit } }' /proc/interrupts
-}
-# "on-that-CPU elsewhere" of interrupt $1 and CPU $2.
-counts() {
-    awk -v irq="$1:" -v cpu="CPU$2" '
-        NR == 1 { for (i = 1; i <= NF; i++) if ($i == cpu) col = i + 1; n = NF; next }
-        $1 == irq { for (i = 2; i <= n + 1; i++) if (i == col) here += $i; else other += $i }
-        END { print here + 0, other + 0 }' /proc/interrupts
-}
-# Runs a command on a CPU; "there elsewhere" is what its queue's interrupt counted meanwhile.
-counted() {
-    cpu=$1
-    shift
-    read -r before_here before_other << EOF
-$(counts "$irq" "$eff")
-EOF
-    taskset -c "$cpu" "$@" 2> /tmp/err || fail "$* on CPU $cpu: $(cat /tmp/err)"
-    read -r here other << EOF
-$(counts "$irq" "$eff")
-EOF
-    there=$((here - before_here)) elsewhere=$((other - before_other))
-}
-
 # Each CPU's part of a disk, one after the other.
 load() {
     n=0
@@ -59,16 +36,18 @@ load() {
 $(queue_of "$cpu")
 EOF
         [ -n "$eff" ] || { fail "CPU $cpu has no queue"; continue; }
-        counted "$cpu" dd if="$data" of="/dev/$disk" bs=4096 skip=$((n * BLOCKS)) seek=$((n * BLOCKS)) count="$BLOCKS" oflag=direct
-        wrote=$there lost=$elsewhere
-        counted "$cpu" dd if="/dev/$disk" of=/tmp/back bs=4096 skip=$((n * BLOCKS)) count="$BLOCKS" iflag=direct
+        counted "$irq" "$eff" taskset -c "$cpu" dd if="$data" of="/dev/$disk" bs=4096 skip=$((n * BLOCKS)) seek=$((n * BLOCKS)) \
+            count="$BLOCKS" oflag=direct 2> /tmp/err || { fail "CPU $cpu can't write: $(cat /tmp/err)"; continue; }
+        wrote=$here lost=$elsewhere
+        counted "$irq" "$eff" taskset -c "$cpu" dd if="/dev/$disk" of=/tmp/back bs=4096 skip=$((n * BLOCKS)) \
+            count="$BLOCKS" iflag=direct 2> /tmp/err || { fail "CPU $cpu can't read: $(cat /tmp/err)"; continue; }
         dd if="$data" bs=4096 skip=$((n * BLOCKS)) count="$BLOCKS" 2> /dev/null | cmp - /tmp/back || fail "CPU $cpu: what was read isn't what was written"
-        echo "@nvme $cpu $queue $eff $wrote $there $((lost + elsewhere)) $(kind "$irq")"
+        echo "@nvme $cpu $queue $eff $wrote $here $((lost + elsewhere)) $(kind "$irq")"
         # By a pin all CPUs' requests come to one: while it handles one of another CPU's, that may have the next.
         least=$BLOCKS
         [ "$eff" = "$cpu" ] || ! grep -q "IO-APIC.*$queue" /proc/interrupts || least=1
-        if [ "$wrote" -lt "$least" ] || [ "$there" -lt "$least" ] || [ $((lost + elsewhere)) -ne 0 ]; then
-            fail "CPU $cpu: $BLOCKS writes and reads, but $wrote and $there interrupts on CPU $eff, $((lost + elsewhere)) elsewhere"
+        if [ "$wrote" -lt "$least" ] || [ "$here" -lt "$least" ] || [ $((lost + elsewhere)) -ne 0 ]; then
+            fail "CPU $cpu: $BLOCKS writes and reads, but $wrote and $here interrupts on CPU $eff, $((lost + elsewhere)) elsewhere"
         fi
         n=$((n + 1))
     done
