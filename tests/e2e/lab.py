@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import subprocess
 import tempfile
 import time
@@ -56,7 +57,7 @@ class LabTest(unittest.TestCase):
             cpu = re.search(r"^model name\s*: (.*)", f.read(), re.M).group(1)
         report = {k: v for k, v in outcome.report.items() if k != "logs"}
         with open("%s/%s.json" % (directory, name), "w", encoding="utf-8") as f:
-            json.dump({"name": name, "date": time.strftime("%Y-%m-%d"), "command": "scripts/boot " + " ".join(args),
+            json.dump({"name": name, "date": time.strftime("%Y-%m-%d"), "command": "scripts/boot " + shlex.join(args).replace(TOP + "/", ""),
                        "sources": sources, "host": {"cpu": cpu, "cpus": os.cpu_count(), "kernel": platform.release()},
                        "report": report}, f, indent=1, sort_keys=True)
             f.write("\n")
@@ -78,13 +79,13 @@ class LabTest(unittest.TestCase):
 for f in /lab/try-*; do
     xl create %s "$f" 2>&1 | sed "s|^|${f##*-}: |"
     xl list | awk -v f="${f##*-}" 'NR > 2 { print f ": left: " $0 }'
-    ! xl domid tried > /dev/null 2>&1 || xl destroy tried
+    ! xl domid tried > /dev/null 2>&1 || { xl destroy tried && echo "${f##*-}: destroyed"; }
 done
 """
 
     def tried(self, rows, options="", common=()):
         """What xl create says, with these options, to each row's lines of xl.cfg and the common ones; the guest that it
-        may have made is listed with "left: " in front, and destroyed.
+        may have made is listed with "left: " in front, and then "destroyed".
         """
         files = []
         for n, lines in enumerate(rows):

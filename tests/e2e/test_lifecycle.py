@@ -79,7 +79,7 @@ for round in 1 2 3; do
     # The disk's interrupt is on the CPU that goes.
     for c in $LAST 1; do
         echo 0 > $cpus/cpu$c/online || exit 1
-        dd if=/dev/sda of=/dev/null bs=4096 count=20 iflag=direct 2> /dev/null || exit 1
+        read_blocks sda 20 || exit 1
         echo 1 > $cpus/cpu$c/online || exit 1
     done
 done

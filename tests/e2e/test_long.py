@@ -5,18 +5,15 @@ import unittest
 
 import test_lifecycle
 import test_passthrough
-from lab import LabTest
+from lab import TOP, LabTest
 from test_viommu import Interrupts
 
 
-def plain(test):
-    """Has Debian's kernel bring up hundreds of CPUs by itself, in minutes on one physical CPU: each ticks until the kernel has
-    a clock to do without, so it ticks less often; no CPU waits in a loop for its turn to be brought up; and dom0, whose
-    QEMU the kernel waits for, has its turn beside all of them.
-    """
-    weight = test.temporary("#!/bin/sh\nxl sched-credit2 -d Domain-0 -w 65535\n")
-    return ("--plain", "--before", weight, "--cmdline",
-            "xen_timer_slop=400000000 cpuhp.parallel=0 rcupdate.rcu_expedited=1")
+# Has Debian's kernel bring up hundreds of CPUs by itself, in minutes on one physical CPU: each ticks until the kernel has a
+# clock to do without, so it ticks less often; no CPU waits in a loop for its turn to be brought up; and dom0, whose QEMU
+# the kernel waits for, has its turn beside all of them.
+PLAIN = ("--plain", "--before", TOP + "/tests/e2e/dom0-first.sh",
+         "--cmdline", "xen_timer_slop=400000000 cpuhp.parallel=0 rcupdate.rcu_expedited=1")
 
 
 class Debian(LabTest):
@@ -45,7 +42,7 @@ class Debian(LabTest):
         self.remapped("debian-288", 288)
 
     def test_288_vcpus_plain(self):
-        self.remapped("debian-288-plain", 288, *plain(self))
+        self.remapped("debian-288-plain", 288, *PLAIN)
 
 
 class Small(LabTest):
@@ -87,7 +84,7 @@ class Life(test_passthrough.Life):
     """A physical disk's interrupt that moves about for minutes, in Debian's kernel."""
 
     def test_churn_288(self):
-        args = ("--vcpus", "288", "--config", "threads_per_core=4", "--kernel", "debian", "--timeout", "7200", *plain(self))
+        args = ("--vcpus", "288", "--config", "threads_per_core=4", "--kernel", "debian", "--timeout", "7200", *PLAIN)
         o = self.churn(300, ["0", "100", "254", "255", "256", "270", "287"], *args)
         self.record("debian-288-nvme-churn", o, *args, "--viommu", "--passthrough", "nvme,msix_qsize=1",
                     "--run", "tests/guest/linux/irqs.sh")

@@ -317,7 +317,7 @@ wait_for '[ -b /dev/nvme0n1 ]'
         o = self.life("export DISKS=$(slot) CPUS='%s' REQUESTS=30 CHURN=%d\n%s" % (" ".join(cpus), seconds, script),
                       *args, after=self.AFTER)
         log = self.log(o, "guest.log")
-        self.assertEqual([(k[:11], c) for k, c in re.findall(r"@irq \S+ (\S+) (\d+) \d+ 0$", log, re.M)],
+        self.assertEqual(re.findall(r"@irq \S+ (\S+) (\d+) \d+ 0$", log, re.M),
                          [("IR-PCI-MSIX", c) for c in cpus], log)
         reads, interrupts, moves, elsewhere = map(int, re.search(r"@churn \S+ (\d+) (\d+) (\d+) (\d+)", log).groups())
         print("%d reads, %d interrupts, moved %d times" % (reads, interrupts, moves))
@@ -373,7 +373,7 @@ reboot -f
 read_it load || exit 1
 echo "@guest loading"
 # Until it is gone: xl takes the disk away first.
-while :; do dd if=/dev/nvme0n1 of=/dev/null bs=4096 count=1000 iflag=direct 2> /dev/null; done
+while :; do read_blocks nvme0n1 1000; done
 """
     DESTROY = "until [ -e /run/guest-loading ]; do usleep 200000; done\nsleep 3\nxl destroy guest\n"
 

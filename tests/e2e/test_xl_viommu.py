@@ -89,11 +89,12 @@ class Said(LabTest):
         self.assertTrue(w.group(0).endswith('set viommu="intel"'), w.group(0))
 
     def test_no_warning(self):
-        rows = (["vcpus=128"], ["vcpus=200", "cores_per_socket=200"], ["vcpus=200", INTEL],
+        rows = (["vcpus=4"], ["vcpus=128"], ["vcpus=200", "cores_per_socket=200"], ["vcpus=200", INTEL],
                 ["vcpus=200", 'device_model_args_hvm=["-device","intel-iommu,intremap=on,eim=on"]'])
         for lines, said in zip(rows, self.tried(rows, "-p", ["memory=300", 'vga="none"'])):
             with self.subTest(config=lines):
                 self.assertEqual(sum(l.startswith("left: tried ") for l in said), 1, said)
+                self.assertIn("destroyed", said)
                 self.assertNotRegex("\n".join(said), WARNING)
 
     def test_refused(self):
