@@ -28,6 +28,10 @@ class Operations(Checked, test_viommu.Operations):
     """The interface, without a guest."""
 
 
+class Bare(Checked, test_viommu.Bare):
+    """A guest that does to the unit what nobody should."""
+
+
 class Bindings(Checked, test_passthrough.Bindings):
     """The interface of passthrough, without a guest."""
 

@@ -170,8 +170,8 @@ class Restricted(Interrupts):
 echo xen-qemuuser-range-base:x:65536:65536::/:/bin/false >> /etc/passwd
 chmod 755 /lab/dm
 """
-    # libxl limits files that it writes to 256 KiB, and QEMU 10 has one over that when it starts, with the unit or without.
-    DM = '#!/bin/sh\nulimit -f unlimited\nexec /usr/bin/qemu-system-x86_64 "$@"\n'
+    # libxl limits files that it writes to 256 KiB, and QEMU 10 has the pixels of its screen in one, with the unit or without.
+    DM = '#!/bin/sh\nulimit -f 8192\nexec /usr/bin/qemu-system-x86_64 "$@"\n'  # In units of 512 bytes.
     WHO = r"""
 until [ -e /run/guest-waiting ]; do usleep 200000; done
 pid=$(xenstore-read /local/domain/$(xl domid guest)/image/device-model-pid)

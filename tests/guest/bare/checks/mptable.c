@@ -15,6 +15,8 @@
  */
 #include "vtd.h"
 
+#include <xen/errno.h>
+
 /* hvmloader's config.h: RESERVED_MEMORY_DYNAMIC_START, and an end far behind what it takes. */
 #define HVMLOADER_START 0xfc100000U
 #define HVMLOADER_END   0xfc200000U
@@ -47,7 +49,7 @@ static const uint8_t *find_original(void)
     const uint8_t *p;
 
     /* What isn't RAM is read from the device model: not there, and slow. */
-    for ( at = HVMLOADER_START; at < HVMLOADER_END && xen_page_is_ram(at); at += 4096 )
+    for ( at = HVMLOADER_START; at < HVMLOADER_END && xen_page_is_ram(at) > 0; at += 4096 )
         if ( (p = scan(at, at + 4096)) )
             return p;
     return NULL;
@@ -212,7 +214,10 @@ static void run(void)
     original = find_original();
     if ( !original )
     {
-        check_fail("hvmloader made no MP table");
+        if ( xen_page_is_ram(HVMLOADER_START) == -XEN_EACCES )
+            check_skip("Xen's policy doesn't let the guest look for hvmloader's memory (HVMOP_get_mem_type)");
+        else
+            check_fail("hvmloader made no MP table");
         return;
     }
     length = check_tables("hvmloader's MP table", original);

@@ -166,8 +166,11 @@ void xen_shutdown(unsigned int reason);
 /* A page of RAM: away, and there again, with other content. */
 bool xen_page_give_back(uint64_t address);
 bool xen_page_take(uint64_t address);
-/* Does Xen have RAM there, whatever the memory map calls it?  Anything else is the device model's. */
-bool xen_page_is_ram(uint64_t address);
+/*
+ * Does Xen have RAM there, whatever the memory map calls it?  Anything else is the device model's.
+ * 1, 0, or what Xen said: -XEN_EACCES where Flask's policy is enforced, as the example's is.
+ */
+long xen_page_is_ram(uint64_t address);
 
 /* The virtual NUMA nodes that the toolstack chose. */
 struct xen_numa_range { uint64_t base, size; uint32_t node; };

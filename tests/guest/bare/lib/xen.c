@@ -98,12 +98,15 @@ bool xen_page_take(uint64_t address)
     return page_op(XENMEM_populate_physmap, address);
 }
 
-bool xen_page_is_ram(uint64_t address)
+long xen_page_is_ram(uint64_t address)
 {
     struct xen_hvm_get_mem_type t = { .domid = DOMID_SELF, .pfn = address >> 12 };
+    long ret;
 
-    return xen_cpuid_base && !hypercall2(__HYPERVISOR_hvm_op, HVMOP_get_mem_type, (uintptr_t)&t) &&
-           (t.mem_type == HVMMEM_ram_rw || t.mem_type == HVMMEM_ram_ro);
+    if ( !xen_cpuid_base )
+        return 0;
+    ret = hypercall2(__HYPERVISOR_hvm_op, HVMOP_get_mem_type, (uintptr_t)&t);
+    return ret ? ret : t.mem_type == HVMMEM_ram_rw || t.mem_type == HVMMEM_ram_ro;
 }
 
 const char *xen_numa_get(struct xen_numa *n)
