@@ -9,10 +9,10 @@ from lab import TOP, LabTest
 from test_viommu import Interrupts
 
 
-# Has Debian's kernel bring up hundreds of CPUs by itself, in minutes on one physical CPU: each ticks until the kernel has a
-# clock to do without, so it ticks less often; no CPU waits in a loop for its turn to be brought up; and dom0, whose QEMU
-# the kernel waits for, has its turn beside all of them.
-PLAIN = ("--plain", "--before", TOP + "/tests/e2e/dom0-first.sh",
+# Has Debian's kernel bring up hundreds of CPUs in minutes on one physical CPU: each ticks until the kernel has a clock to do
+# without, so it ticks less often; no CPU waits in a loop for its turn to be brought up; and dom0, whose QEMU the kernel
+# waits for, has its turn beside all of them.
+MANY = ("--before", TOP + "/tests/e2e/dom0-first.sh",
          "--cmdline", "xen_timer_slop=400000000 cpuhp.parallel=0 rcupdate.rcu_expedited=1")
 
 
@@ -39,10 +39,10 @@ class Debian(LabTest):
         self.assertIn("Enabled IRQ remapping in x2apic mode", r["remapping"])
 
     def test_288_vcpus(self):
-        self.remapped("debian-288", 288)
+        self.remapped("debian-288", 288, *MANY)
 
     def test_288_vcpus_plain(self):
-        self.remapped("debian-288-plain", 288, *PLAIN)
+        self.remapped("debian-288-plain", 288, "--plain", *MANY)
 
 
 class Small(LabTest):
@@ -77,14 +77,14 @@ class Passthrough(test_passthrough.Queues):
 
     def test_debian_288(self):
         self.nvme(288, [5, 100, 200, 254, 255, 256, 270, 287], "--config", "threads_per_core=4", "--kernel", "debian",
-                  "--timeout", "7200", blocks=64, record="debian-288-nvme")
+                  "--timeout", "7200", "--plain", *MANY, blocks=64, record="debian-288-nvme")
 
 
 class Life(test_passthrough.Life):
     """A physical disk's interrupt that moves about for minutes, in Debian's kernel."""
 
     def test_churn_288(self):
-        args = ("--vcpus", "288", "--config", "threads_per_core=4", "--kernel", "debian", "--timeout", "7200", *PLAIN)
+        args = ("--vcpus", "288", "--config", "threads_per_core=4", "--kernel", "debian", "--timeout", "7200", "--plain", *MANY)
         o = self.churn(300, ["0", "100", "254", "255", "256", "270", "287"], *args)
         self.record("debian-288-nvme-churn", o, *args, "--viommu", "--passthrough", "nvme,msix_qsize=1",
                     "--run", "tests/guest/linux/irqs.sh")
