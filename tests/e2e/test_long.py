@@ -77,7 +77,7 @@ class Passthrough(test_passthrough.Queues):
 
     def test_debian_288(self):
         self.nvme(288, [5, 100, 200, 254, 255, 256, 270, 287], "--config", "threads_per_core=4", "--kernel", "debian",
-                  "--timeout", "7200", "--plain", *MANY, blocks=64, record="debian-288-nvme")
+                  "--timeout", "7200", blocks=64, record="debian-288-nvme")
 
 
 class Life(test_passthrough.Life):
