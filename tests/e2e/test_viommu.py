@@ -117,6 +117,14 @@ class Interrupts(LabTest):
             self.record(record, o, "--vcpus", str(vcpus), "--viommu", *args, "--run", "tests/guest/linux/irqs.sh")
         return o
 
+    def confined(self, config, script, *args):
+        """The same with a device model that these lines of xl.cfg confine, and what dom0's script says of it meanwhile."""
+        config = (*config, 'device_model_version="qemu-xen"', "vkb_device=0")
+        wait = "until [ -e /run/guest-waiting ]; do usleep 200000; done\n"
+        o = self.irqs(4, *(w for line in config for w in ("--config", line)), "--during", self.temporary(wait + script), *args,
+                      cpus=[0, 3], then="echo '@guest waiting'\nsleep 5")
+        return o, self.log(o, "during.log")
+
 
 class Linux(Interrupts):
     """Linux takes the unit, and with it CPUs whose APIC ID is above 254."""
@@ -173,17 +181,14 @@ chmod 755 /lab/dm
     # libxl limits files that it writes to 256 KiB, and QEMU 10 has the pixels of its screen in one, with the unit or without.
     DM = '#!/bin/sh\nulimit -f 8192\nexec /usr/bin/qemu-system-x86_64 "$@"\n'  # In units of 512 bytes.
     WHO = r"""
-until [ -e /run/guest-waiting ]; do usleep 200000; done
 pid=$(xenstore-read /local/domain/$(xl domid guest)/image/device-model-pid)
 grep -E '^(Uid|CapEff):' /proc/$pid/status
 tr '\0' ' ' < /proc/$pid/cmdline
 """
 
     def test_4(self):
-        config = ("dm_restrict=1", 'device_model_override="/lab/dm"', 'device_model_version="qemu-xen"', "vkb_device=0")
-        o = self.irqs(4, *(w for line in config for w in ("--config", line)), "--file", self.temporary(self.DM) + ":dm",
-                      "--during", self.temporary(self.WHO), cpus=[0, 3], then="echo '@guest waiting'\nsleep 5")
-        said = self.log(o, "during.log")
+        config = ("dm_restrict=1", 'device_model_override="/lab/dm"')
+        _, said = self.confined(config, self.WHO, "--file", self.temporary(self.DM) + ":dm")
         self.assertRegex(said, r"Uid:\t65537\t65537\t65537\t65537\nCapEff:\t0+\n")
         self.assertIn(" -xen-domid-restrict ", said)
 
@@ -199,25 +204,21 @@ find bin sbin etc lib lib64 usr var lab ! -name stub-kernel ! -name stub-root | 
 mv /run/stub-root /lab/
 """
     # Linux lets a domain of its kind make no hypercall but device models' own, with which no QEMU starts (XSA-482).
-    STUB_CMDLINE = "xen_privcmd.unrestricted=1 mitigations=off quiet"
+    CONFIG = ("device_model_stubdomain_override=1", 'stubdomain_kernel="/lab/stub-kernel"', 'stubdomain_ramdisk="/lab/stub-root"',
+              'stubdomain_cmdline="console=hvc0 rdinit=/lab/stub-init xen_privcmd.unrestricted=1 mitigations=off quiet"',
+              "stubdomain_memory=450", "vnc=0", 'serial="null"')
     WHO = r"""
-until [ -e /run/guest-waiting ]; do usleep 200000; done
 stub=$(xenstore-read /local/domain/$(xl domid guest)/image/device-model-domid)
 echo "@stub $stub $(xl domname $stub) $(xl domid guest)"
 for p in /proc/[0-9]*; do tr '\0' ' ' < $p/cmdline | grep -a '^[^ ]*qemu-system' | sed 's/^/@qemu /'; done
 """
 
     def test_4(self):
-        said = self.command("build", "--path", "dom0").out
-        dom0 = re.search("(?m)^dom0 (.*)", said).group(1)
-        config = ("device_model_stubdomain_override=1", 'device_model_version="qemu-xen"', 'stubdomain_kernel="/lab/stub-kernel"',
-                  'stubdomain_ramdisk="/lab/stub-root"', "stubdomain_memory=450", "vnc=0", "vkb_device=0",
-                  'serial="null"', 'stubdomain_cmdline="console=hvc0 rdinit=/lab/stub-init %s"' % self.STUB_CMDLINE)
-        o = self.irqs(4, *(w for line in config for w in ("--config", line)), "--file", dom0 + "/vmlinux:stub-kernel",
-                      "--file", TOP + "/tests/e2e/stub-init:stub-init", "--during", self.temporary(self.WHO),
-                      "--dom0-memory", "1600", "--outer-args", "-m 4000M",
-                      cpus=[0, 3], then="echo '@guest waiting'\nsleep 5")
-        log = self.log(o, "during.log")
+        built = self.command("build", "--path", "dom0")
+        self.assertEqual(built.status, 0, built.err)
+        dom0 = re.search("(?m)^dom0 (.*)", built.out).group(1)
+        o, log = self.confined(self.CONFIG, self.WHO, "--file", dom0 + "/vmlinux:stub-kernel",
+                               "--file", TOP + "/tests/e2e/stub-init:stub-init", "--dom0-memory", "1600", "--outer-args", "-m 4000M")
         stub, name, guest = re.search(r"@stub (\d+) (\S+) (\d+)", log).groups()
         self.assertNotEqual(stub, "0")
         self.assertEqual(name, "guest-dm")

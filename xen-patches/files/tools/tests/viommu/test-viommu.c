@@ -3188,7 +3188,7 @@ static int unbind_old(const struct dom *d, int pirq)
 static void fire_unbound(const struct dom *d, int pirq, const char *what)
 {
     device_fire(d);
-    usleep(10000);
+    usleep(100000);
     check_fault(d, what, 0, 0, 0);
     check_rc(bind_old(d, pirq, 0x1f, 0), 0, what);
     check_rc(unbind_old(d, pirq), 0, what);
